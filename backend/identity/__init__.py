@@ -1,0 +1,1 @@
+"""Who is asking: devices and their keys, sign-in, sessions and tokens."""

@@ -1,0 +1,1 @@
+"""Door stations and calls: pairing, signalling, the station protocol and the station agent."""

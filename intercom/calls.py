@@ -1,0 +1,470 @@
+"""Calls: place, answer, decline, hang up, end - every race settled by one conditional UPDATE (clause 8(1)b, R068).
+
+Each change raises the call's version in the transaction that makes it; phones and stations ignore older versions.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, Update, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.access_rules import CallClaim
+from backend.accounts import Account, name_of
+from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, scoped_get
+from backend.errors import (
+    CallAlreadyAnsweredError,
+    CallEndedError,
+    HouseholdBusyError,
+    NotFoundError,
+    StationBusyError,
+)
+from backend.events import CallAnswered, CallDeclined, CallEnded, CallRinging
+from backend.failpoints import failpoint
+from backend.households import current_tenancy, memberships, people_of
+from backend.identity.devices import Device
+from backend.identity.tokens import Caller
+from backend.ids import new_id
+from backend.vault import Vault
+from intercom.call_state import ACTIVE, Act, CallState, EndReason, LegState, reason_of, sources_of
+from intercom.station_protocol import StationKind
+from intercom.stations import Station, StationDoor, household_dialled
+
+Presence = Callable[[Collection[str]], set[str]]
+"""Of these devices, the ones whose page is open now."""
+
+
+class Call(Base):
+    """A call from a station to a household, in the tenancy that had the home when it was placed."""
+
+    __tablename__ = "call"
+    __table_args__ = (
+        UniqueConstraint("community_id", "id"),
+        UniqueConstraint("station_id", "request_id"),
+        belongs_to("station_id", "station"),
+        belongs_to("household_id", "household"),
+        Index(
+            "uq_call_active_station",
+            "station_id",
+            unique=True,
+            sqlite_where=text("state <> 'ended'"),
+            postgresql_where=text("state <> 'ended'"),
+        ),
+        Index(
+            "uq_call_active_household",
+            "household_id",
+            unique=True,
+            sqlite_where=text("state <> 'ended'"),
+            postgresql_where=text("state <> 'ended'"),
+        ),
+        Index("ix_call_tenancy", "tenancy_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    community_id: Mapped[str] = mapped_column(String(ID_LENGTH), ForeignKey("community.id"))
+    station_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    household_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    tenancy_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    request_id: Mapped[str] = mapped_column(String(64))
+    dial: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(10))
+    version: Mapped[int]
+    placed_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    talk_until: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answered_leg_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(20))
+    ended_by: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+
+
+class CallLeg(Base):
+    """One phone's part in a call."""
+
+    __tablename__ = "call_leg"
+    __table_args__ = (
+        UniqueConstraint("call_id", "device_id"),
+        belongs_to("call_id", "call"),
+        belongs_to("device_id", "device"),
+    )
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    community_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    call_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    device_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    account_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    state: Mapped[str] = mapped_column(String(20))
+    received_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallView:
+    """A call with its legs and the names of who answered and who ended it."""
+
+    call: Call
+    legs: tuple[CallLeg, ...]
+    answered_device: str | None
+    answered_name: str | None
+    ended_name: str | None
+
+
+def claim_first_answer(call_id: str, *, leg_id: str, talk_s: int, now: datetime) -> Update:
+    """The statement that decides who answered: it changes a row only while the call rings and its time is not over."""
+    return (
+        update(Call)
+        .where(Call.id == call_id, Call.state.in_(sources_of(Act.ANSWER)), Call.expires_at > now)
+        .values(
+            state=CallState.ANSWERED,
+            version=Call.version + 1,
+            answered_leg_id=leg_id,
+            answered_at=now,
+            talk_until=now + timedelta(seconds=talk_s),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallDesk:
+    """The operations on calls. `claim` is the statement that settles the race for the first answer."""
+
+    db: Database
+    vault: Vault
+    presence: Presence
+    claim: Callable[..., Update] = claim_first_answer
+
+    def place(self, station_id: str, *, community_id: str, dial: str, request_id: str, now: datetime) -> CallView:
+        """A visitor pressed a room: one transaction holds call, legs and fact; every phone of the home is to ring.
+
+        The same request, or the same room while it rings, gives the same call. Nobody connected: the call ends at once and
+        stays with the home as missed.
+
+        Raises:
+            RoomUnknownError: nothing to ring here under this number.
+            StationBusyError: this station is in a call.
+            HouseholdBusyError: the home is in a call from elsewhere; the attempt stays with the home as missed.
+        """
+        with self.db.unit_of_work() as uow:
+            call, busy = self._place(
+                uow, station_id, community_id=community_id, dial=dial, request_id=request_id, now=now
+            )
+            view = view_of(uow.session, self.vault, call)
+        failpoint("server.call_placed")
+        if busy:
+            raise HouseholdBusyError("the household is in another call", call_id=call.id)
+        return view
+
+    def _place(
+        self, uow: UnitOfWork, station_id: str, *, community_id: str, dial: str, request_id: str, now: datetime
+    ) -> tuple[Call, bool]:
+        session = uow.session
+        station = uow.get(Station, community_id, station_id)
+        earlier = session.scalar(select(Call).where(Call.station_id == station.id, Call.request_id == request_id))
+        if earlier is not None:
+            return earlier, earlier.end_reason == EndReason.HOUSEHOLD_BUSY
+        household = household_dialled(session, station, dial)
+        running = session.scalar(select(Call).where(Call.station_id == station.id, Call.state.in_(ACTIVE)))
+        if running is not None:
+            if running.state == CallState.RINGING and running.household_id == household.id:
+                return running, False
+            raise StationBusyError("this station is in a call; hang up first")
+        tenancy = current_tenancy(session, household.id, now=now)
+        call = Call(
+            id=new_id(),
+            community_id=community_id,
+            station_id=station.id,
+            household_id=household.id,
+            tenancy_id=tenancy.id if tenancy else None,
+            request_id=request_id,
+            dial=dial,
+            state=CallState.RINGING,
+            version=1,
+            placed_at=now,
+            expires_at=now + timedelta(seconds=station.ring_s),
+        )
+        busy = (
+            session.scalar(select(Call.id).where(Call.household_id == household.id, Call.state.in_(ACTIVE))) is not None
+        )
+        if busy:
+            _end_unplaced(call, EndReason.HOUSEHOLD_BUSY, now)
+        devices = _devices_to_ring(session, call.tenancy_id, now)
+        if not busy and not self.presence([device.id for device in devices]):
+            _end_unplaced(call, EndReason.NOBODY_CONNECTED, now)
+        session.add(call)
+        session.flush()
+        if call.state == CallState.RINGING:
+            for device in devices:
+                session.add(_new_leg(call, device.id, device.account_id))
+            session.flush()
+            uow.state(CallRinging(**_facts(call)))
+        else:
+            uow.state(CallEnded(**_facts(call), reason=str(call.end_reason)))
+        return call, busy
+
+    def received(self, caller: Caller, *, call_id: str, now: datetime) -> None:
+        """This phone rings now."""
+        with self.db.unit_of_work() as uow:
+            leg = self._leg(uow, caller, call_id, now)
+            leg.received_at = leg.received_at or now
+
+    def answer(self, caller: Caller, *, call_id: str, now: datetime) -> CallView:
+        """Answer on this phone; repeating it on the phone that won is fine.
+
+        Raises:
+            NotFoundError: no such call for this phone.
+            CallAlreadyAnsweredError: another phone was first; says who.
+            CallEndedError: the call is over, or its ring time is.
+        """
+        with self.db.unit_of_work() as uow:
+            leg = self._leg(uow, caller, call_id, now)
+            station = _station_of(uow.session, call_id)
+            won = uow.session.execute(self.claim(call_id, leg_id=leg.id, talk_s=station.talk_s, now=now))
+            call = uow.session.get_one(Call, call_id, populate_existing=True)
+            if won.rowcount:
+                _move_legs(uow.session, call_id, LegState.RINGING, LegState.COMPLETED_ELSEWHERE, but=leg.id)
+                leg.state = LegState.ANSWERED
+                uow.session.flush()
+                uow.state(CallAnswered(**_facts(call)))
+            view = view_of(uow.session, self.vault, call)
+            failpoint("server.before_answer_commit")
+        if won.rowcount or (view.answered_device == caller.device_id and call.state == CallState.ANSWERED):
+            return view
+        if call.state == CallState.ANSWERED:
+            raise CallAlreadyAnsweredError(
+                "another phone answered first", answered_by={"name": view.answered_name}, call_id=call.id
+            )
+        raise CallEndedError("the call is over", end_reason=call.end_reason or EndReason.NO_ANSWER, call_id=call.id)
+
+    def decline(self, caller: Caller, *, call_id: str, now: datetime) -> CallView:
+        """Stop ringing on this phone only; when nobody who is connected still rings, the call ends.
+
+        Raises:
+            NotFoundError: no such call for this phone.
+            CallAlreadyAnsweredError, CallEndedError: there is nothing left to decline.
+        """
+        with self.db.unit_of_work() as uow:
+            leg = self._leg(uow, caller, call_id, now)
+            call = uow.session.get_one(Call, call_id)
+            if call.state == CallState.RINGING and leg.state == LegState.RINGING:
+                leg.state = LegState.DECLINED
+                call.version += 1
+                uow.session.flush()
+                rest = [x.device_id for x in _legs(uow.session, call_id) if x.state == LegState.RINGING]
+                if self.presence(rest):
+                    uow.state(CallDeclined(**_facts(call), device_id=caller.device_id))
+                else:
+                    self._end(uow, call_id, Act.ALL_DECLINED, by=caller.device_id, now=now)
+                call = uow.session.get_one(Call, call_id, populate_existing=True)
+            view = view_of(uow.session, self.vault, call)
+        if call.state == CallState.ANSWERED:
+            raise CallAlreadyAnsweredError("the call was answered", answered_by={"name": view.answered_name})
+        return view
+
+    def hang_up(self, caller: Caller, *, call_id: str, now: datetime) -> CallView:
+        """End the talk on the phone that has it; on a call that is over it changes nothing.
+
+        Raises:
+            NotFoundError: no such call for this phone.
+            CallAlreadyAnsweredError: another phone has the talk.
+        """
+        with self.db.unit_of_work() as uow:
+            leg = self._leg(uow, caller, call_id, now)
+            call = uow.session.get_one(Call, call_id)
+            if call.answered_leg_id == leg.id:
+                self._end(uow, call_id, Act.RESIDENT_HANGS_UP, by=caller.device_id, now=now)
+            call = uow.session.get_one(Call, call_id, populate_existing=True)
+            view = view_of(uow.session, self.vault, call)
+        if call.state == CallState.ANSWERED:
+            raise CallAlreadyAnsweredError("another phone has the talk", answered_by={"name": view.answered_name})
+        return view
+
+    def end_by_station(self, station_id: str, *, call_id: str, act: Act, now: datetime) -> CallView:
+        """The station ends its call (hang-up at the door, lost media, restart); nothing changes on one that is over.
+
+        Raises:
+            NotFoundError: the station has no such call.
+        """
+        with self.db.unit_of_work() as uow:
+            call = uow.session.get(Call, call_id)
+            if call is None or call.station_id != station_id:
+                raise NotFoundError("there is no such call")
+            self._end(uow, call_id, act, by=None, now=now)
+            return view_of(uow.session, self.vault, uow.session.get_one(Call, call_id, populate_existing=True))
+
+    def end(self, call_id: str, act: Act, *, now: datetime) -> bool:
+        """End a call for a reason of the service's own; False when it was over."""
+        with self.db.unit_of_work() as uow:
+            return self._end(uow, call_id, act, by=None, now=now)
+
+    def _end(self, uow: UnitOfWork, call_id: str, act: Act, *, by: str | None, now: datetime) -> bool:
+        reason = reason_of(act)
+        ended = uow.session.execute(
+            update(Call)
+            .where(Call.id == call_id, Call.state.in_(sources_of(act)))
+            .values(state=CallState.ENDED, version=Call.version + 1, ended_at=now, end_reason=reason, ended_by=by)
+            .execution_options(synchronize_session=False)
+        )
+        if ended.rowcount == 0:
+            return False
+        _move_legs(uow.session, call_id, LegState.RINGING, LegState.ENDED)
+        _move_legs(uow.session, call_id, LegState.ANSWERED, LegState.ENDED)
+        call = uow.session.get_one(Call, call_id, populate_existing=True)
+        uow.state(CallEnded(**_facts(call), reason=str(reason)))
+        return True
+
+    def _leg(self, uow: UnitOfWork, caller: Caller, call_id: str, now: datetime) -> CallLeg:
+        """This phone's leg; a phone that was approved after the press gets one now."""
+        call = visible_call(uow.session, caller, call_id, now=now)
+        leg = uow.session.scalar(
+            select(CallLeg).where(CallLeg.call_id == call.id, CallLeg.device_id == caller.device_id)
+        )
+        if leg is None:
+            leg = _new_leg(call, caller.device_id, caller.account_id)
+            if call.state != CallState.RINGING:
+                leg.state = LegState.ENDED if call.state == CallState.ENDED else LegState.COMPLETED_ELSEWHERE
+            uow.session.add(leg)
+            uow.session.flush()
+        return leg
+
+    def claim_for_opening(
+        self, session: Session, *, call_id: str, tenancy_ids: set[str], device_id: str, door_id: str
+    ) -> CallClaim:
+        """How this call stands towards this person, device and door."""
+        call = session.get(Call, call_id)
+        if call is None or call.tenancy_id not in tenancy_ids:
+            return CallClaim(running=False, mine=False, serves_door=False, answered_by_another=False)
+        serves = session.get(StationDoor, (call.station_id, door_id)) is not None
+        answered = session.get(CallLeg, call.answered_leg_id) if call.answered_leg_id else None
+        return CallClaim(
+            running=call.state in ACTIVE,
+            mine=True,
+            serves_door=serves,
+            answered_by_another=answered is not None and answered.device_id != device_id,
+        )
+
+    def end_rings_of_door(
+        self, uow: UnitOfWork, *, door_id: str, call_id: str | None, device_id: str | None, now: datetime
+    ) -> None:
+        """A door opened: its call stops ringing, and so does any ring of a unit station that has only this door.
+
+        At a gate others pass all the time, so an opening that is not of the call leaves it ringing. A talk goes on.
+        """
+        if call_id is not None:
+            self._end(uow, call_id, Act.OPENED_BY_CALL, by=device_id, now=now)
+        ringing = uow.session.execute(
+            select(Call.id, Station.id)
+            .join(Station, Station.id == Call.station_id)
+            .join(StationDoor, StationDoor.station_id == Station.id)
+            .where(StationDoor.door_id == door_id, Station.kind == StationKind.UNIT, Call.state == CallState.RINGING)
+        ).all()
+        for ringing_id, station_id in ringing:
+            doors = uow.session.scalars(select(StationDoor.door_id).where(StationDoor.station_id == station_id)).all()
+            if len(doors) == 1:
+                self._end(uow, ringing_id, Act.DOOR_OPENED, by=device_id, now=now)
+
+
+def _facts(call: Call) -> dict[str, Any]:
+    return {
+        "community_id": call.community_id,
+        "call_id": call.id,
+        "station_id": call.station_id,
+        "tenancy_id": call.tenancy_id,
+        "version": call.version,
+    }
+
+
+def _end_unplaced(call: Call, reason: EndReason, now: datetime) -> None:
+    call.state, call.end_reason, call.ended_at = CallState.ENDED, reason, now
+
+
+def _devices_to_ring(session: Session, tenancy_id: str | None, now: datetime) -> list[Device]:
+    if tenancy_id is None:
+        return []
+    accounts = {resident.account_id for resident in people_of(session, [tenancy_id], now=now)}
+    return list(
+        session.scalars(
+            select(Device).where(
+                Device.account_id.in_(accounts), Device.removed_at.is_(None), Device.approved_at.is_not(None)
+            )
+        )
+    )
+
+
+def _new_leg(call: Call, device_id: str, account_id: str) -> CallLeg:
+    return CallLeg(
+        id=new_id(),
+        community_id=call.community_id,
+        call_id=call.id,
+        device_id=device_id,
+        account_id=account_id,
+        state=LegState.RINGING,
+    )
+
+
+def _legs(session: Session, call_id: str) -> list[CallLeg]:
+    return list(session.scalars(select(CallLeg).where(CallLeg.call_id == call_id).order_by(CallLeg.id)))
+
+
+def _station_of(session: Session, call_id: str) -> Station:
+    station = session.scalar(select(Station).join(Call, Call.station_id == Station.id).where(Call.id == call_id))
+    assert station is not None, "a call has a station"
+    return station
+
+
+def _move_legs(session: Session, call_id: str, before: LegState, after: LegState, *, but: str | None = None) -> None:
+    query = update(CallLeg).where(CallLeg.call_id == call_id, CallLeg.state == before)
+    if but is not None:
+        query = query.where(CallLeg.id != but)
+    session.execute(query.values(state=after))
+
+
+def visible_call(session: Session, caller: Caller, call_id: str, *, now: datetime) -> Call:
+    """The call, if it belongs to a tenancy of the caller that has the home now.
+
+    Raises:
+        NotFoundError: no such call, or not the caller's to know of.
+    """
+    call = scoped_get(session, Call, caller.community_id, call_id)
+    mine = {m.tenancy_id for m in memberships(session, caller.account_id, now=now) if m.counts}
+    if call.tenancy_id not in mine:
+        raise NotFoundError("there is no such call")
+    return call
+
+
+def calls_of(
+    session: Session, tenancy_ids: Collection[str], *, active_only: bool, before: str | None, limit: int
+) -> list[Call]:
+    """Calls of these tenancies, newest first, older than the call `before`."""
+    query = select(Call).where(Call.tenancy_id.in_(tenancy_ids)).order_by(Call.id.desc()).limit(limit)
+    if active_only:
+        query = query.where(Call.state.in_(ACTIVE))
+    if before is not None:
+        query = query.where(Call.id < before)
+    return list(session.scalars(query))
+
+
+def view_of(session: Session, vault: Vault, call: Call) -> CallView:
+    """The call with its legs and names."""
+    legs = tuple(_legs(session, call.id))
+    answered = next((leg for leg in legs if leg.id == call.answered_leg_id), None)
+    ended = next((leg for leg in legs if leg.device_id == call.ended_by), None)
+    return CallView(
+        call=call,
+        legs=legs,
+        answered_device=answered.device_id if answered else None,
+        answered_name=_name(session, vault, answered),
+        ended_name=_name(session, vault, ended),
+    )
+
+
+def _name(session: Session, vault: Vault, leg: CallLeg | None) -> str | None:
+    return None if leg is None else name_of(vault, session.get_one(Account, leg.account_id))
+
+
+def view(db: Database, vault: Vault, call_id: str) -> CallView:
+    """The call as it stands now, for announcements."""
+    with db.reading() as session:
+        return view_of(session, vault, session.get_one(Call, call_id))

@@ -1,0 +1,1 @@
+"""Every HTTP and socket edge for people: residents, visitors and property staff."""

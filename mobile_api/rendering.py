@@ -1,0 +1,131 @@
+"""How calls, openings and sessions look to people's pages."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.access import Opening
+from backend.accounts import Account, name_of
+from backend.communities import address_of
+from backend.doors import Door
+from backend.identity import sessions
+from backend.pictures import PictureView
+from backend.vault import Vault
+from intercom.call_state import CallState, EndReason, missed
+from intercom.calls import CallView, view_of
+from intercom.stations import Station, doors_of_station
+from mobile_api.schemas import (
+    AccountOut,
+    ByOut,
+    CallOut,
+    DoorRefOut,
+    OpeningOut,
+    PictureOut,
+    SessionDeviceOut,
+    SessionOut,
+)
+from mobile_api.services import Services
+
+
+def pictures_out(views: list[PictureView]) -> list[PictureOut]:
+    """Links, or the reasons there are none."""
+    return [PictureOut(moment=v.moment, url=v.url, missing=v.missing) for v in views]  # type: ignore[arg-type]
+
+
+def call_out(
+    session: Session,
+    vault: Vault,
+    view: CallView,
+    *,
+    pictures: list[PictureView],
+    device_id: str | None,
+    now: datetime,
+) -> CallOut:
+    """A call for a phone; `device_id` None makes the form that goes to all phones of the home."""
+    call = view.call
+    station = session.get_one(Station, call.station_id)
+    household = address_of(session, call.community_id, call.household_id)
+    mine = next((leg.state for leg in view.legs if leg.device_id == device_id), None)
+    return CallOut(
+        id=call.id,
+        version=call.version,
+        state=call.state,  # type: ignore[arg-type]
+        station=DoorRefOut(id=station.id, name=station.name),
+        doors=[DoorRefOut(id=door.id, name=door.name) for door, _ in doors_of_station(session, station.id)],
+        household=DoorRefOut(id=household.id, name=household.name),
+        placed_at=call.placed_at,
+        expires_at=call.expires_at,
+        talk_until=call.talk_until,
+        answered_at=call.answered_at,
+        answered_by=ByOut(device_id=view.answered_device, name=view.answered_name) if view.answered_device else None,
+        ended_at=call.ended_at,
+        end_reason=call.end_reason,
+        ended_by=ByOut(device_id=call.ended_by, name=view.ended_name) if call.ended_by else None,
+        missed=call.state == CallState.ENDED
+        and missed(
+            answered=call.answered_at is not None, reason=EndReason(call.end_reason) if call.end_reason else None
+        ),
+        my_leg=mine,  # type: ignore[arg-type]
+        pictures=pictures_out(pictures),
+        server_time=now,
+    )
+
+
+def calls_out(do: Services, session: Session, calls: list[Any], *, device_id: str, now: datetime) -> list[CallOut]:
+    """Calls for one phone, with pictures."""
+    pictures = do.pictures.of_calls(session, [call.id for call in calls], now=now)
+    return [
+        call_out(
+            session,
+            do.vault,
+            view_of(session, do.vault, call),
+            pictures=pictures[call.id],
+            device_id=device_id,
+            now=now,
+        )
+        for call in calls
+    ]
+
+
+def view_out(do: Services, view: CallView, *, device_id: str | None, now: datetime) -> CallOut:
+    """One call, fresh from an operation or for an announcement."""
+    with do.db.reading() as session:
+        pictures = do.pictures.of_calls(session, [view.call.id], now=now)[view.call.id]
+        return call_out(session, do.vault, view, pictures=pictures, device_id=device_id, now=now)
+
+
+def opening_out(session: Session, opening: Opening) -> OpeningOut:
+    """An opening as it stands."""
+    door = session.get_one(Door, opening.door_id)
+    return OpeningOut(
+        id=opening.id,
+        door=DoorRefOut(id=door.id, name=door.name),
+        state=opening.state,  # type: ignore[arg-type]
+        reason=opening.detail,
+        at=opening.settled_at or opening.commanded_at,
+        call_id=opening.call_id,
+    )
+
+
+def account_out(vault: Vault, account: Account, privacy_version: str) -> AccountOut:
+    """An account as its own devices see it."""
+    return AccountOut(
+        id=account.id,
+        name=name_of(vault, account),
+        role=account.role,  # type: ignore[arg-type]
+        privacy_accepted=account.privacy_version == privacy_version,
+        language=account.language,
+    )
+
+
+def session_out(do: Services, session: sessions.Session, *, privacy_version: str, now: datetime) -> SessionOut:
+    """What a sign-in or refresh answers; the refresh token goes into the cookie only."""
+    token = do.tokens.issue(account=session.account, device=session.device, session_id=session.session_id, now=now)
+    return SessionOut(
+        access_token=token,
+        expires_in_s=do.tokens.lifetime_s,
+        server_time=now,
+        device=SessionDeviceOut(id=session.device.id, name=session.device.name, state=session.device.state),  # type: ignore[arg-type]
+        account=account_out(do.vault, session.account, privacy_version),
+    )

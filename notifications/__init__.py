@@ -1,0 +1,1 @@
+"""Telling people: the adapters behind the ports through which messages leave the service."""

@@ -1,0 +1,103 @@
+"""A door station as the tests hold it: speaks the real protocol, its relay is a list."""
+
+import secrets
+import time
+from typing import Any
+
+import requests
+import socketio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from backend.clock import iso, utc_now
+from intercom.station_hello import sign_hello, sign_pairing
+from tests.support.phones import Inbox
+
+JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 60 + b"\xff\xd9"
+
+
+class TestStation:
+    """One station; `answer_opens` False makes it silent, as a station that hangs."""
+
+    __test__ = False
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.key = Ed25519PrivateKey.generate()
+        self.station_id = ""
+        self.audience = ""
+        self.inbox = Inbox()
+        self.answer_opens = True
+        self.relay: list[str] = []
+        self.seq = 0
+        self.socket: socketio.Client | None = None
+
+    def pair(self, code: str) -> "TestStation":
+        wish = sign_pairing(self.key, code, software="test-station 1")
+        reply = requests.post(f"{self.origin}/api/v1/stations/pair", json=wish.to_wire(), timeout=10)
+        assert reply.status_code == 201, reply.text
+        self.station_id, self.audience = reply.json()["station_id"], reply.json()["audience"]
+        return self
+
+    def hello(self, **changes: Any) -> dict[str, Any]:
+        wanted: dict[str, Any] = {
+            "audience": self.audience,
+            "issued_at_ms": int(time.time() * 1000),
+            "software": "test-station 1",
+        }
+        return sign_hello(self.key, self.station_id, **{**wanted, **changes})
+
+    def connect(self, hello: dict[str, Any] | None = None) -> "TestStation":
+        self.socket = socketio.Client(reconnection=False)
+        self.socket.on("*", self._heard, namespace="/station")
+        self.socket.on("disconnect", lambda *_: self.inbox.put("disconnect", None), namespace="/station")
+        self.socket.connect(
+            self.origin, namespaces=["/station"], transports=["websocket"], auth=hello or self.hello(), wait_timeout=10
+        )
+        self.inbox.wait("welcome")
+        return self
+
+    def _heard(self, event: str, body: Any = None) -> None:
+        self.inbox.put(event, body)
+        if event == "open" and self.answer_opens:
+            self.relay.append(body["command_id"])
+            assert self.socket is not None
+            self.socket.emit("open.result", self.result_of(body["command_id"]), namespace="/station")
+
+    def result_of(self, command_id: str, result: str = "opened") -> dict[str, Any]:
+        return {"command_id": command_id, "result": result, "detail": None, "at": iso(utc_now())}
+
+    def ask(self, event: str, body: Any) -> Any:
+        assert self.socket is not None
+        return self.socket.call(event, body, namespace="/station", timeout=10)
+
+    def press(self, dial: str = "1201", request_id: str | None = None) -> Any:
+        return self.ask("press", {"request_id": request_id or secrets.token_hex(8), "dial": dial})
+
+    def heartbeat(self, doors: Any = ()) -> Any:
+        return self.ask(
+            "heartbeat",
+            {
+                "sent_at_ms": int(time.time() * 1000),
+                "software": "test-station 1",
+                "config_version": 1,
+                "doors": list(doors),
+            },
+        )
+
+    def event(self, kind: str, door_id: str, event_id: str | None = None) -> Any:
+        self.seq += 1
+        return self.ask(
+            "event",
+            {
+                "event_id": event_id or secrets.token_hex(16),
+                "seq": self.seq,
+                "kind": kind,
+                "door_id": door_id,
+                "at": iso(utc_now()),
+                "detail": None,
+            },
+        )
+
+    def close(self) -> None:
+        if self.socket is not None:
+            self.socket.disconnect()

@@ -1,0 +1,10 @@
+import { createApp } from 'vue'
+import '../shared/ui.css'
+import './resident.css'
+import { unlockSoundOnFirstTouch } from '../shared/ring-tone'
+import App from './App.vue'
+import { registerServiceWorker } from './install'
+
+unlockSoundOnFirstTouch()
+registerServiceWorker()
+createApp(App).mount('#app')

@@ -1,0 +1,38 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import vue from '@vitejs/plugin-vue'
+import { defineConfig } from 'vitest/config'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** One HTML file per page; the service picks the file by address, so no page knows another's script. */
+const pages = ['resident', 'station', 'setup', 'demo', 'docs', 'offline']
+  .map((name) => [name, here(`./${name}.html`)] as const)
+  .filter(([, file]) => existsSync(file))
+
+const backend = process.env.GATEHOUSE_DEV_BACKEND ?? 'http://127.0.0.1:8080'
+
+export default defineConfig({
+  plugins: [vue()],
+  base: '/',
+  define: { __VUE_OPTIONS_API__: 'false', __VUE_PROD_DEVTOOLS__: 'false', __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false' },
+  build: {
+    outDir: here('../backend/static/app'),
+    emptyOutDir: true,
+    assetsDir: 'assets',
+    // The content security policy allows no data: addresses, so nothing may be inlined.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: 'es2022',
+    rolldownOptions: { input: Object.fromEntries(pages) },
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: {
+      '/api': backend,
+      '/healthz': backend,
+      '/socket.io': { target: backend, ws: true },
+    },
+  },
+  test: { include: ['tests/**/*.test.ts'], environment: 'node', setupFiles: ['tests/browser-globals.ts'] },
+})
