@@ -1,7 +1,7 @@
 """Opening a door: decide, record, command, record what the station said - in this order (clauses 8.1 i and 8(1)-(12)).
 
-An opening may be lost in a crash; its record may not. So the decision is durable before the command leaves, and the phone is
-told what the station acknowledged, never what was hoped.
+An opening may be lost in a crash; its record may not. So the decision is durable before the command leaves, and the
+phone is told what the station acknowledged, never what was hoped.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from backend.access_log import Entry, RecordKind
 from backend.access_rules import CallClaim, Decision, Request, decide
 from backend.clock import utc_now
 from backend.communities import Household
-from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, scoped_get
+from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed, scoped_get
 from backend.errors import AccessDeniedError, IdempotencyMismatchError
 from backend.events import OpeningChanged
 from backend.failpoints import failpoint
@@ -188,12 +188,13 @@ class AccessDesk:
                 else CORRECTABLE
             )
             late = opening.state != OpeningState.COMMANDED
-            changed = uow.session.execute(
+            changed = rows_changed(
+                uow.session,
                 update(Opening)
                 .where(Opening.id == opening.id, Opening.state.in_(replaces))
-                .values(state=acknowledgement.state, detail=acknowledgement.detail, settled_at=now)
+                .values(state=acknowledgement.state, detail=acknowledgement.detail, settled_at=now),
             )
-            if changed.rowcount == 0:
+            if changed == 0:
                 return False
             if acknowledgement.state == OpeningState.OPENED:
                 self.calls.door_opened(
@@ -234,7 +235,7 @@ class AccessDesk:
             return True
 
     def recover(self, *, now: datetime) -> int:
-        """After a restart: openings nobody heard of again become 'unanswered'; a command is never sent a second time."""
+        """After a restart: openings nobody heard of again become 'unanswered'; no command is ever sent twice."""
         with self.db.reading() as session:
             lost = list(session.scalars(select(Opening.id).where(Opening.state == OpeningState.COMMANDED)))
         silent = Acknowledgement(state=OpeningState.UNANSWERED, detail="the service restarted")

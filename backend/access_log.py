@@ -1,6 +1,8 @@
-"""The access log: append-only, one hash chain for each community, its head signed (clause 8(10)a: true and unchangeable).
+"""The access log: append-only, one hash chain for each community, its head signed (clause 8(10)a: true and
+unchangeable).
 
-The chain covers only a digest of each payload (salted), so that retention can later remove payloads and leave the chain whole.
+The chain covers only a digest of each payload (salted), so that retention can later remove payloads and leave the
+chain whole.
 UPDATE and DELETE are refused by database triggers; whoever gets round those is found by `verify`.
 """
 

@@ -94,6 +94,10 @@ class RequestHandler(WSGIRequestHandler):
     disable_nagle_algorithm = True
     timeout = 90
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        """A websocket that ended was no request: close its connection, or its thread waits for another for 90 s."""
+        self.close_connection = True
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing: addresses and paths are personal data, and nobody reads them."""
 
@@ -112,13 +116,18 @@ def _sms(settings: Settings) -> Sender:
 def create_app(settings: Settings, *, sms: Sender | None = None, claim: Any = claim_first_answer) -> Gatehouse:
     """Make the service. Its database must have the newest schema (`gatehouse db upgrade`).
 
-    `sms` replaces the sender of text messages; `claim` the statement that settles a call's first answer, so that a test can
-    show what a naive one does.
+    `sms` replaces the sender of text messages; `claim` the statement that settles a call's first answer, so that a
+    test can show what a naive one does.
     """
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db, vault = Database(settings.database_url), Vault(settings.secret)
     app = APIFlask(
-        "gatehouse", title="Gatehouse", version="1", spec_path="/api/openapi.json", docs_path=None, static_folder=None
+        "gatehouse",
+        title="Gatehouse",
+        version="1",
+        spec_path="/api/openapi.json",
+        docs_path=None,
+        static_folder=None,  # type: ignore[arg-type]
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -230,7 +239,7 @@ def _add_routes(app: APIFlask, services: Services) -> None:
         app.register_blueprint(module.blueprint)
     app.register_blueprint(demo.blueprint)
     app.after_request(pages.add_safety_headers)
-    app.view_functions["openapi.spec"].audience = access_control.Audience.PUBLIC  # type: ignore[attr-defined]
+    setattr(app.view_functions["openapi.spec"], access_control.AUDIENCE_ATTRIBUTE, access_control.Audience.PUBLIC)
     missing = access_control.undeclared(app.view_functions)
     if missing:
         raise RuntimeError(f"these views do not say who may call them: {', '.join(missing)}")

@@ -77,7 +77,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     webhook_secret = environ.get("GATEHOUSE_SMS_WEBHOOK_SECRET", "")
     if webhook and len(webhook_secret) < MINIMUM_SECRET_LENGTH:
         raise SettingsError(
-            f"GATEHOUSE_SMS_WEBHOOK_URL needs GATEHOUSE_SMS_WEBHOOK_SECRET of {MINIMUM_SECRET_LENGTH} characters or more"
+            f"GATEHOUSE_SMS_WEBHOOK_URL needs GATEHOUSE_SMS_WEBHOOK_SECRET of {MINIMUM_SECRET_LENGTH} characters"
         )
     async_mode = environ.get("GATEHOUSE_ASYNC_MODE", "threading")
     if async_mode != "threading":

@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
+    CursorResult,
     DateTime,
+    Delete,
     Engine,
     ForeignKeyConstraint,
     MetaData,
     String,
     TypeDecorator,
+    Update,
     create_engine,
     event,
 )
@@ -73,7 +76,7 @@ class Base(DeclarativeBase):
 
 
 def belongs_to(column: str, table: str) -> ForeignKeyConstraint:
-    """A reference inside one community: the pair (community_id, id) must exist, so no row can point across communities."""
+    """A reference inside one community: no row can point at another community's."""
     return ForeignKeyConstraint(["community_id", column], [f"{table}.community_id", f"{table}.id"])
 
 
@@ -127,11 +130,18 @@ def scoped_get(session: Session, model: type[T], community_id: str, row_id: str)
     return row
 
 
+def rows_changed(session: Session, statement: Update | Delete) -> int:
+    """Execute a conditional change and say how many rows it changed: that settles races, no earlier read does."""
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult), "a change has a row count"
+    return result.rowcount
+
+
 class Database:
     """An engine and its two ways in: `unit_of_work` writes, `reading` reads.
 
-    SQLite is used in WAL mode with synchronous=FULL and one writer at a time: BEGIN IMMEDIATE under a process-wide lock, because
-    deferred transactions that read and then write fail with 'database is locked' under load.
+    SQLite is used in WAL mode with synchronous=FULL and one writer at a time: BEGIN IMMEDIATE under a process-wide
+    lock, because deferred transactions that read and then write fail with 'database is locked' under load.
     """
 
     def __init__(self, url: str) -> None:
@@ -152,7 +162,7 @@ class Database:
 
     @contextlib.contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:
-        """One transaction: committed when the block ends, rolled back when it raises. No network, push or sleep inside."""
+        """One transaction, rolled back when the block raises. No network, push or sleep inside."""
         with self._writing, Session(self._writer, expire_on_commit=False, autoflush=True) as session:
             uow = UnitOfWork(session)
             with session.begin():
@@ -172,7 +182,8 @@ class Database:
                     try:
                         listener(fact)
                     except Exception:
-                        # Live listeners are best effort: one that fails must not undo a committed change or silence the rest.
+                        # Live listeners are best effort: one that fails must not undo a committed change or silence
+                        # the rest.
                         logger.exception("a live listener failed on %s", fact.kind)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Who lives in a household: tenancies one after another, residents in each (clause 3.1-6(3)c).
 
-A household always has at most one tenancy that counts: its running lease, else the owner's own. Calls and records belong to
-a tenancy, so an owner who has let the home is not rung and sees nothing of the tenant's, and a new tenant inherits nothing.
+A household always has at most one tenancy that counts: its running lease, else the owner's own. Calls and records
+belong to a tenancy, so an owner who has let the home is not rung and sees nothing of the tenant's, and a new tenant
+inherits nothing.
 """
 
 from collections.abc import Iterable

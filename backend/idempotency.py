@@ -18,7 +18,7 @@ UNFINISHED = timedelta(seconds=60)
 
 
 class IdempotentReply(Base):
-    """The reply to a keyed create; the body is sealed, for it may hold a code. Without a status the work is under way."""
+    """The reply to a keyed create, sealed, for it may hold a code. Without a status the work is under way."""
 
     __tablename__ = "idempotent_reply"
 

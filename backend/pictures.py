@@ -1,4 +1,4 @@
-"""Pictures: one for each press, answer and opening, kept outside the web root, shown only by short-lived signed links."""
+"""Pictures: one for each press, answer and opening, kept outside the web root, shown by short-lived links."""
 
 import hashlib
 import hmac

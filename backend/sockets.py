@@ -36,7 +36,7 @@ class GuardedNamespace(socketio.Namespace):  # type: ignore[misc]
         """The connection is gone."""
         raise NotImplementedError
 
-    def send(self, event: str, body: Body, *, to: str) -> None:  # type: ignore[override]
+    def send(self, event: str, body: Body, *, to: str) -> None:
         """Send one event to a socket or a room of this namespace."""
         self.server.emit(event, body, to=to, namespace=self.namespace)
 

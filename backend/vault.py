@@ -1,8 +1,8 @@
 """Keys and sealed columns: every key is derived from the service's secret and never stored.
 
-A sealed value is AES-256-GCM bound to its field and row, so that a ciphertext moved elsewhere does not open; a blind index
-(HMAC) finds equal values without opening any. A writer of the database alone can therefore neither read names nor re-sign
-the log.
+A sealed value is AES-256-GCM bound to its field and row, so that a ciphertext moved elsewhere does not open; a blind
+index (HMAC) finds equal values without opening any. A writer of the database alone can therefore neither read names nor
+re-sign the log.
 """
 
 import hmac

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.access_rules import CallClaim
 from backend.accounts import Account, name_of
-from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, scoped_get
+from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed, scoped_get
 from backend.errors import (
     CallAlreadyAnsweredError,
     CallEndedError,
@@ -139,8 +139,8 @@ class CallDesk:
     def place(self, station_id: str, *, community_id: str, dial: str, request_id: str, now: datetime) -> CallView:
         """A visitor pressed a room: one transaction holds call, legs and fact; every phone of the home is to ring.
 
-        The same request, or the same room while it rings, gives the same call. Nobody connected: the call ends at once and
-        stays with the home as missed.
+        The same request, or the same room while it rings, gives the same call. Nobody connected: the call ends at once
+        and stays with the home as missed.
 
         Raises:
             RoomUnknownError: nothing to ring here under this number.
@@ -221,16 +221,16 @@ class CallDesk:
         with self.db.unit_of_work() as uow:
             leg = self._leg(uow, caller, call_id, now)
             station = _station_of(uow.session, call_id)
-            won = uow.session.execute(self.claim(call_id, leg_id=leg.id, talk_s=station.talk_s, now=now))
+            won = rows_changed(uow.session, self.claim(call_id, leg_id=leg.id, talk_s=station.talk_s, now=now))
             call = uow.session.get_one(Call, call_id, populate_existing=True)
-            if won.rowcount:
+            if won:
                 _move_legs(uow.session, call_id, LegState.RINGING, LegState.COMPLETED_ELSEWHERE, but=leg.id)
                 leg.state = LegState.ANSWERED
                 uow.session.flush()
                 uow.state(CallAnswered(**_facts(call)))
             view = view_of(uow.session, self.vault, call)
             failpoint("server.before_answer_commit")
-        if won.rowcount or (view.answered_device == caller.device_id and call.state == CallState.ANSWERED):
+        if won or (view.answered_device == caller.device_id and call.state == CallState.ANSWERED):
             return view
         if call.state == CallState.ANSWERED:
             raise CallAlreadyAnsweredError(
@@ -301,13 +301,14 @@ class CallDesk:
 
     def _end(self, uow: UnitOfWork, call_id: str, act: Act, *, by: str | None, now: datetime) -> bool:
         reason = reason_of(act)
-        ended = uow.session.execute(
+        ended = rows_changed(
+            uow.session,
             update(Call)
             .where(Call.id == call_id, Call.state.in_(sources_of(act)))
             .values(state=CallState.ENDED, version=Call.version + 1, ended_at=now, end_reason=reason, ended_by=by)
-            .execution_options(synchronize_session=False)
+            .execution_options(synchronize_session=False),
         )
-        if ended.rowcount == 0:
+        if ended == 0:
             return False
         _move_legs(uow.session, call_id, LegState.RINGING, LegState.ENDED)
         _move_legs(uow.session, call_id, LegState.ANSWERED, LegState.ENDED)

@@ -1,4 +1,4 @@
-"""What stations report of their doors: contacts and exit buttons, each stored once and kept in the access log (annex 2-2)."""
+"""What stations report of their doors: contacts and exit buttons, each stored once (annex 2-2)."""
 
 from datetime import datetime, timedelta
 

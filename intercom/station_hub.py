@@ -96,7 +96,7 @@ class StationHub:
         return self.link(station_id) is not None
 
     def lost(self, station_id: str) -> bool:
-        """Whether the station has been unheard for three heartbeats, counted at the earliest from this service's start."""
+        """Whether the station was unheard for three heartbeats, counted at the earliest from this service's start."""
         with self._lock:
             heard = self._last_heard.get(station_id, self._started)
             return self._monotonic() - heard > self._silence_s
@@ -136,8 +136,8 @@ class StationHub:
     def release(self, command: OpenCommand) -> Acknowledgement:
         """Send the command and wait for the station's word.
 
-        The word itself is recorded by the namespace when it arrives, so that a late one is not lost; what is returned here
-        counts only if none came in time.
+        The word itself is recorded by the namespace when it arrives, so that a late one is not lost; what is returned
+        here counts only if none came in time.
         """
         settled = threading.Event()
         with self._lock:

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueC
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.communities import Building, Community, Household, Unit
-from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to
+from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to, rows_changed
 from backend.doors import Door, DoorKind
 from backend.errors import (
     NotFoundError,
@@ -224,7 +224,8 @@ def pair(uow: UnitOfWork, vault: Vault, *, code: str, public_key: str, software:
     station = uow.session.scalar(select(Station).where(Station.pairing_digest == digest))
     if station is None:
         raise PairingCodeUnknownError("the pairing code is unknown, used or over; ask the administrator for a new one")
-    won = uow.session.execute(
+    won = rows_changed(
+        uow.session,
         update(Station)
         .where(Station.id == station.id, Station.pairing_digest == digest, Station.pairing_expires_at > now)
         .values(
@@ -234,9 +235,9 @@ def pair(uow: UnitOfWork, vault: Vault, *, code: str, public_key: str, software:
             paired_at=now,
             software=software,
             applied_config_version=None,
-        )
+        ),
     )
-    if won.rowcount == 0:
+    if won == 0:
         raise PairingCodeUnknownError("the pairing code is unknown, used or over; ask the administrator for a new one")
     uow.state(StationPaired(community_id=station.community_id, station_id=station.id))
     return station

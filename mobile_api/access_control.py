@@ -26,10 +26,11 @@ SECURITY_SCHEMES = {
     "dpop": {
         "type": "http",
         "scheme": "DPoP",
-        "description": "Access token bound to the device's key (RFC 9449): Authorization: DPoP <token>, and a DPoP header.",
+        "description": "An access token bound to the device's key (RFC 9449), and a DPoP header that proves the key.",
     }
 }
 MAX_KEY_LENGTH = 80
+AUDIENCE_ATTRIBUTE = "audience"
 
 
 class Audience(StrEnum):
@@ -51,7 +52,7 @@ def allow(audience: Audience) -> Callable[[View], View]:
                 g.caller = _admitted(audience)
             return view(*args, **kwargs)
 
-        guarded.audience = audience  # type: ignore[attr-defined]
+        setattr(guarded, AUDIENCE_ATTRIBUTE, audience)
         spec = getattr(guarded, "_spec", {})
         if audience != Audience.PUBLIC:
             spec["security"] = [{"dpop": []}]
@@ -137,4 +138,4 @@ def idempotent(view: View) -> View:
 
 def undeclared(views: dict[str, Callable[..., Any]]) -> list[str]:
     """The endpoints that do not say who may call them."""
-    return sorted(name for name, view in views.items() if not hasattr(view, "audience"))
+    return sorted(name for name, view in views.items() if not hasattr(view, AUDIENCE_ATTRIBUTE))

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from backend.accounts import Account, name_of
 from backend.clock import utc_now
-from backend.communities import Community
+from backend.communities import Community, Household
 from backend.db import scoped_get
 from backend.errors import NotFoundError
 from backend.events import DeviceRemoved
-from backend.households import Household, Relation, Resident, Tenancy, current_tenancy
+from backend.households import Relation, Resident, Tenancy, current_tenancy
 from backend.identity import devices, invitations
 from backend.identity.devices import Device
 from intercom.call_state import ACTIVE, Act
@@ -101,7 +101,7 @@ def create_demo_invitation(json_data: PersonaIn) -> PersonaOut:
             made_by=None,
             now=now,
         )
-    return PersonaOut(code=code, name=name, relation=resident.relation)  # type: ignore[arg-type]
+    return PersonaOut(code=code, name=name, relation=resident.relation)
 
 
 def _name(session: Session, resident: Resident) -> str:

@@ -51,9 +51,9 @@ def list_doors() -> DoorsOut:
                 DoorOut(
                     id=door.id,
                     name=door.name,
-                    kind=door.kind,  # type: ignore[arg-type]
+                    kind=door.kind,
                     station_online=mover is not None and do.hub.online(mover[0]),
-                    contact=door.contact,  # type: ignore[arg-type]
+                    contact=door.contact,
                 )
             )
     return DoorsOut(items=items)
@@ -141,8 +141,8 @@ def _records_out(session: Session, rows: list[tuple[AccessRecord, AccessPayload]
                 at=record.at,
                 kind="opening",
                 door=DoorRefOut(id=door.id, name=door.name),
-                method=payload.method,  # type: ignore[arg-type]
-                result=result,  # type: ignore[arg-type]
+                method=payload.method,
+                result=result,
                 reason=payload.reason if result == "refused" else (outcome.detail if outcome else None),
                 call_id=payload.call_id,
                 pictures=pictures_out(pictures.get(payload.correlation_id, [])),

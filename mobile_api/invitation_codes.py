@@ -22,7 +22,7 @@ def invitation_out(invitation: Invitation, code: str, *, origin: str) -> Invitat
     link = f"{origin}/#/join/{code}"
     return InvitationOut(
         id=invitation.id,
-        relation=invitation.relation,  # type: ignore[arg-type]
+        relation=invitation.relation,
         expires_at=invitation.expires_at,
         code=code,
         link=link,

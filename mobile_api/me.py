@@ -77,7 +77,7 @@ def read_me() -> MeOut:
             )
         return MeOut(
             account=account_out(do.vault, account, PRIVACY_VERSION),
-            device=SessionDeviceOut(id=device.id, name=device.name, state=device.state),  # type: ignore[arg-type]
+            device=SessionDeviceOut(id=device.id, name=device.name, state=device.state),
             households=homes,
         )
 
@@ -129,7 +129,7 @@ def device_out(do: Services, view: devices.DeviceView, *, this_device: str | Non
     return DeviceOut(
         id=device.id,
         name=device.name,
-        state=device.state,  # type: ignore[arg-type]
+        state=device.state,
         this_device=device.id == this_device,
         account_name=name_of(do.vault, view.account),
         created_at=device.created_at,
@@ -172,8 +172,7 @@ def list_invitations() -> InvitationsOut:
     with do.db.reading() as session:
         found = invitations.open_invitations(session, made_by=who.account_id, now=utc_now())
         items = [
-            OpenInvitationOut(id=i.id, relation=i.relation, made_at=i.made_at, expires_at=i.expires_at)  # type: ignore[arg-type]
-            for i in found
+            OpenInvitationOut(id=i.id, relation=i.relation, made_at=i.made_at, expires_at=i.expires_at) for i in found
         ]
     return InvitationsOut(items=items)
 

@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIFlask
 from flask import current_app
 
-from mobile_api.access_control import SECURITY_SCHEMES, Audience
+from mobile_api.access_control import AUDIENCE_ATTRIBUTE, SECURITY_SCHEMES, Audience
 from mobile_api.problems import MEDIA_TYPE
 from mobile_api.schemas import ProblemOut
 
@@ -27,15 +27,16 @@ _KEYED = {
 }
 
 
-def describe(spec: dict[str, Any]) -> dict[str, Any]:
+def describe(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
     """Finish the document: errors, keys and who may call."""
+    assert isinstance(spec, dict), "the document is asked for as JSON"
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = {**ProblemOut.model_json_schema(), "additionalProperties": True}
     for unused in ("HTTPError", "ValidationError"):
         schemas.pop(unused, None)
     for operation_id, path, method, operation in _operations(spec):
         view = current_app.view_functions[operation_id]
-        audience: Audience = view.audience  # type: ignore[attr-defined]
+        audience: Audience = getattr(view, AUDIENCE_ATTRIBUTE)
         operation["operationId"] = operation_id.split(".", 1)[1]
         operation["x-audience"] = audience.value
         operation["description"] = f"{operation.get('description') or ''}\n\nWho may call: {_WHO[audience]}".strip()
@@ -91,8 +92,8 @@ def init_openapi(app: APIFlask) -> None:
         LOCAL_SPEC_JSON_INDENT=1,
     )
     app.description = (
-        "The residents', visitors' and property's API of Gatehouse. Errors are RFC 9457 problem documents; tokens are bound "
-        "to the device's key by DPoP (RFC 9449); stations speak their own protocol (docs/station-protocol.md)."
+        "The API of Gatehouse for residents, visitors and property. Errors are RFC 9457 problem documents; tokens are "
+        "bound to the device's key by DPoP (RFC 9449); stations speak their own protocol (docs/station-protocol.md)."
     )
     app.security_schemes = SECURITY_SCHEMES
     app.spec_processor(describe)

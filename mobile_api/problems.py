@@ -8,6 +8,7 @@ from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
 from flask import Response, jsonify
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
 
 from backend.errors import ServiceError
 
@@ -65,11 +66,10 @@ def init_problems(app: APIFlask) -> None:
         return problem(_plain(error.status_code, str(error.message)))
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
+    def http_error(error: HTTPException) -> BaseResponse:
         status = error.code or 500
         if status < HTTPStatus.BAD_REQUEST:
-            response: Response = error.get_response()
-            return response
+            return error.get_response()
         response = problem(_plain(status, error.description or HTTPStatus(status).phrase))
         if status == HTTPStatus.METHOD_NOT_ALLOWED and getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
@@ -77,5 +77,5 @@ def init_problems(app: APIFlask) -> None:
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
-        logger.exception("an unexpected error", exc_info=error)
+        logger.error("an unexpected error", exc_info=error)
         return problem(_plain(500, "something went wrong here; it was logged"))

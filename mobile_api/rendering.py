@@ -30,12 +30,11 @@ from mobile_api.services import Services
 
 def pictures_out(views: list[PictureView]) -> list[PictureOut]:
     """Links, or the reasons there are none."""
-    return [PictureOut(moment=v.moment, url=v.url, missing=v.missing) for v in views]  # type: ignore[arg-type]
+    return [PictureOut(moment=v.moment, url=v.url, missing=v.missing) for v in views]
 
 
 def call_out(
     session: Session,
-    vault: Vault,
     view: CallView,
     *,
     pictures: list[PictureView],
@@ -50,7 +49,7 @@ def call_out(
     return CallOut(
         id=call.id,
         version=call.version,
-        state=call.state,  # type: ignore[arg-type]
+        state=call.state,
         station=DoorRefOut(id=station.id, name=station.name),
         doors=[DoorRefOut(id=door.id, name=door.name) for door, _ in doors_of_station(session, station.id)],
         household=DoorRefOut(id=household.id, name=household.name),
@@ -66,7 +65,7 @@ def call_out(
         and missed(
             answered=call.answered_at is not None, reason=EndReason(call.end_reason) if call.end_reason else None
         ),
-        my_leg=mine,  # type: ignore[arg-type]
+        my_leg=mine,
         pictures=pictures_out(pictures),
         server_time=now,
     )
@@ -78,7 +77,6 @@ def calls_out(do: Services, session: Session, calls: list[Any], *, device_id: st
     return [
         call_out(
             session,
-            do.vault,
             view_of(session, do.vault, call),
             pictures=pictures[call.id],
             device_id=device_id,
@@ -92,7 +90,7 @@ def view_out(do: Services, view: CallView, *, device_id: str | None, now: dateti
     """One call, fresh from an operation or for an announcement."""
     with do.db.reading() as session:
         pictures = do.pictures.of_calls(session, [view.call.id], now=now)[view.call.id]
-        return call_out(session, do.vault, view, pictures=pictures, device_id=device_id, now=now)
+        return call_out(session, view, pictures=pictures, device_id=device_id, now=now)
 
 
 def opening_out(session: Session, opening: Opening) -> OpeningOut:
@@ -101,7 +99,7 @@ def opening_out(session: Session, opening: Opening) -> OpeningOut:
     return OpeningOut(
         id=opening.id,
         door=DoorRefOut(id=door.id, name=door.name),
-        state=opening.state,  # type: ignore[arg-type]
+        state=opening.state,
         reason=opening.detail,
         at=opening.settled_at or opening.commanded_at,
         call_id=opening.call_id,
@@ -113,7 +111,7 @@ def account_out(vault: Vault, account: Account, privacy_version: str) -> Account
     return AccountOut(
         id=account.id,
         name=name_of(vault, account),
-        role=account.role,  # type: ignore[arg-type]
+        role=account.role,
         privacy_accepted=account.privacy_version == privacy_version,
         language=account.language,
     )
@@ -126,6 +124,6 @@ def session_out(do: Services, session: sessions.Session, *, privacy_version: str
         access_token=token,
         expires_in_s=do.tokens.lifetime_s,
         server_time=now,
-        device=SessionDeviceOut(id=session.device.id, name=session.device.name, state=session.device.state),  # type: ignore[arg-type]
+        device=SessionDeviceOut(id=session.device.id, name=session.device.name, state=session.device.state),
         account=account_out(do.vault, session.account, privacy_version),
     )

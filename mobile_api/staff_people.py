@@ -51,7 +51,7 @@ def _resident_out(do: Services, session: Session, resident: Resident, now: datet
         id=resident.id,
         name=name_of(do.vault, account),
         phone_masked=phone,
-        relation=resident.relation,  # type: ignore[arg-type]
+        relation=resident.relation,
         ends_at=resident.ends_at,
         devices=len(devices.of_accounts(session, [account.id])),
         counts=current is not None and current.id == resident.tenancy_id,
@@ -81,7 +81,14 @@ def create_resident(household_id: str, json_data: ResidentIn) -> NewResidentOut:
     do, who, now = services(), caller(), utc_now()
     relation = Relation(json_data.relation)
     with do.db.unit_of_work() as uow:
-        tenancy = _tenancy_for(uow, who.community_id, household_id, relation, json_data.ends_at, now)
+        tenancy = _tenancy_for(
+            uow,
+            community_id=who.community_id,
+            household_id=household_id,
+            relation=relation,
+            ends_at=json_data.ends_at,
+            now=now,
+        )
         account = _account_for(uow, do, who.community_id, json_data, now)
         resident = add_resident(
             uow, tenancy=tenancy, account_id=account.id, relation=relation, ends_at=json_data.ends_at, now=now
@@ -96,7 +103,13 @@ def create_resident(household_id: str, json_data: ResidentIn) -> NewResidentOut:
 
 
 def _tenancy_for(
-    uow: UnitOfWork, community_id: str, household_id: str, relation: Relation, ends_at: datetime | None, now: datetime
+    uow: UnitOfWork,
+    *,
+    community_id: str,
+    household_id: str,
+    relation: Relation,
+    ends_at: datetime | None,
+    now: datetime,
 ) -> Tenancy:
     if relation != Relation.TENANT:
         running = current_tenancy(uow.session, household_id, now=now)

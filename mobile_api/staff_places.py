@@ -39,7 +39,7 @@ def _community_out(community: Community) -> CommunityOut:
     return CommunityOut(
         id=community.id,
         name=community.name,
-        kind=community.kind,  # type: ignore[arg-type]
+        kind=community.kind,
         address_code=community.address_code,
         timezone=community.timezone,
     )
@@ -82,7 +82,7 @@ def _buildings(session: Session, community_id: str) -> list[BuildingOut]:
         .where(Household.community_id == community_id)
         .group_by(Household.place_id)
     )
-    counts = {place_id: count for place_id, count in rows}
+    counts: dict[str, int] = {row[0]: row[1] for row in rows}
     units = list(session.scalars(select(Unit).where(Unit.community_id == community_id).order_by(Unit.id)))
     items = []
     for building in session.scalars(

@@ -38,12 +38,12 @@ def _door_out(do: Services, session: Session, door: Door) -> StaffDoorOut:
     return StaffDoorOut(
         id=door.id,
         name=door.name,
-        kind=door.kind,  # type: ignore[arg-type]
+        kind=door.kind,
         building_id=door.building_id,
         unit_id=door.unit_id,
         device_id=door.device_id,
         hold_s=door.hold_s,
-        contact=door.contact,  # type: ignore[arg-type]
+        contact=door.contact,
         station_id=mover[0] if mover else None,
     )
 
@@ -86,7 +86,7 @@ def _station_out(do: Services, session: Session, station: Station) -> StationOut
     return StationOut(
         id=station.id,
         name=station.name,
-        kind=station.kind,  # type: ignore[arg-type]
+        kind=station.kind,
         doors=[
             StationDoorOut(id=door.id, name=door.name, relay=place.relay)
             for door, place in doors_of_station(session, station.id)
@@ -102,7 +102,7 @@ def _station_out(do: Services, session: Session, station: Station) -> StationOut
         ring_s=station.ring_s,
         talk_s=station.talk_s,
         language=station.language,
-        relay=station.relay_kind,  # type: ignore[arg-type]
+        relay=station.relay_kind,
         relay_url=station.relay_url,
     )
 

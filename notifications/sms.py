@@ -1,4 +1,4 @@
-"""Text messages: one port, two adapters. The signed webhook hands a code to whatever gateway the property has a contract with."""
+"""Text messages: one port, two adapters; the signed webhook leads to whatever gateway the property has."""
 
 import hashlib
 import hmac
@@ -26,8 +26,8 @@ def log_sender(phone: str, text: str) -> None:
 def webhook_sender(url: str, secret: str) -> Sender:
     """Post messages as JSON `{"to", "text"}` to `url`.
 
-    `Gatehouse-Signature: t=<unix seconds>,v1=<hex>` is HMAC-SHA256 over `<t>.<body>`, so that a receiver can refuse forged and old
-    messages.
+    `Gatehouse-Signature: t=<unix seconds>,v1=<hex>` is HMAC-SHA256 over `<t>.<body>`, so that a receiver can refuse
+    forged and old messages.
     """
     if not url.startswith(("http://", "https://")):
         raise ValueError("a webhook address starts with https:// or http://")
@@ -62,7 +62,8 @@ class BackgroundSender:
         try:
             self._sender(phone, text)
         except OSError as error:
-            logger.error("a text message could not be handed over: %s", type(error).__name__)
+            # A traceback could carry the number or the code.
+            logger.warning("a text message could not be handed over: %s", type(error).__name__)
 
     def close(self) -> None:
         """Finish what is queued."""

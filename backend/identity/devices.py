@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.accounts import Account
-from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to
+from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to, rows_changed
 from backend.errors import ConflictError, NotFoundError
 from backend.events import DeviceApproved, DeviceAsked, DeviceRemoved
 from backend.households import memberships, people_of
@@ -136,12 +136,13 @@ def approve(uow: UnitOfWork, *, community_id: str, device_id: str, by_account: s
         seen = {view.device.id for view in visible_to(uow.session, by_account, now=now)}
         if device.id not in seen:
             raise NotFoundError("there is no such device")
-    changed = uow.session.execute(
+    changed = rows_changed(
+        uow.session,
         update(Device)
         .where(Device.id == device.id, Device.removed_at.is_(None), Device.approved_at.is_(None))
-        .values(approved_at=now)
+        .values(approved_at=now),
     )
-    if changed.rowcount == 0 and device.removed_at is not None:
+    if changed == 0 and device.removed_at is not None:
         raise NotFoundError("there is no such device")
     uow.state(DeviceApproved(community_id=community_id, device_id=device.id, account_id=device.account_id))
 

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.accounts import Account, Role, create_account
-from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to
+from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to, rows_changed
 from backend.errors import ForbiddenError, NotFoundError, SignInFailedError, ValidationFailedError
 from backend.households import (
     Membership,
@@ -132,14 +132,15 @@ def redeem(uow: UnitOfWork, vault: Vault, *, code: str, name: str, now: datetime
     )
     if invitation is None:
         raise refused
-    won = uow.session.execute(
+    won = rows_changed(
+        uow.session,
         update(Invitation)
         .where(Invitation.id == invitation.id, Invitation.used_at.is_(None), Invitation.expires_at > now)
-        .values(used_at=now)
+        .values(used_at=now),
     )
     tenancy = uow.session.get_one(Tenancy, invitation.tenancy_id)
     over = tenancy.ended_at is not None or (tenancy.ends_at is not None and tenancy.ends_at <= now)
-    if won.rowcount == 0 or over:
+    if won == 0 or over:
         raise refused
     if invitation.account_id is not None:
         account = uow.session.get_one(Account, invitation.account_id)

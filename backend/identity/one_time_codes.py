@@ -8,7 +8,7 @@ from sqlalchemy import LargeBinary, String, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.accounts import accounts_with_phone, normal_phone
-from backend.db import ID_LENGTH, Base, Database
+from backend.db import ID_LENGTH, Base, Database, rows_changed
 from backend.errors import SignInFailedError
 from backend.ids import new_digits, new_id
 from backend.vault import Vault
@@ -60,7 +60,8 @@ def redeem_code(db: Database, vault: Vault, *, request_id: str, code: str, now: 
         SignInFailedError: unknown, wrong, used or expired code, or too many tries; never says which.
     """
     with db.unit_of_work() as uow:
-        counted = uow.session.execute(
+        counted = rows_changed(
+            uow.session,
             update(OneTimeCode)
             .where(
                 OneTimeCode.id == request_id,
@@ -68,10 +69,10 @@ def redeem_code(db: Database, vault: Vault, *, request_id: str, code: str, now: 
                 OneTimeCode.tries < MAX_TRIES,
                 OneTimeCode.expires_at > now,
             )
-            .values(tries=OneTimeCode.tries + 1)
+            .values(tries=OneTimeCode.tries + 1),
         )
         account_id: str | None = None
-        if counted.rowcount == 1:
+        if counted == 1:
             row = uow.session.get_one(OneTimeCode, request_id)
             digest = vault.code_digest(f"{request_id}/{code}", purpose="one-time-code")
             if hmac.compare_digest(digest, row.digest) and row.account_id is not None:

@@ -1,4 +1,4 @@
-"""Proof of a device's key: DPoP (RFC 9449) with ES256, the one algorithm every phone's secure hardware and browser has."""
+"""Proof of a device's key: DPoP (RFC 9449) with ES256, which every phone's secure hardware and browser has."""
 
 import base64
 import hashlib

@@ -1,7 +1,7 @@
 """Signed-in sessions: refresh tokens that rotate, and a family that is revoked when an old one comes back.
 
-A client that lost the response to a refresh may repeat it: the same token with the same device key within ten seconds, the
-successor not used yet, gives the same successor. Anything else is theft and ends the session.
+A client that lost the response to a refresh may repeat it: the same token with the same device key within ten seconds,
+the successor not used yet, gives the same successor. Anything else is theft and ends the session.
 """
 
 import base64
@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.accounts import Account
-from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to
+from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed
 from backend.errors import SignInRequiredError
 from backend.identity.devices import Device
 from backend.identity.proofs import DeviceKey
@@ -103,7 +103,8 @@ def refresh(db: Database, vault: Vault, *, token: str, key: DeviceKey, now: date
     """Exchange a refresh token for its successor.
 
     Raises:
-        SignInRequiredError: unknown, expired, another device's key, or used before; in the last case the family is revoked.
+        SignInRequiredError: unknown, expired, another device's key, or used before; in the last case the family is
+        revoked.
     """
     with db.unit_of_work() as uow:
         session = _exchange(uow, vault, token=token, key=key, now=now)
@@ -127,13 +128,14 @@ def _exchange(uow: UnitOfWork, vault: Vault, *, token: str, key: DeviceKey, now:
     if gone or current.expires_at <= now or device.thumbprint != key.thumbprint:
         return None
     successor = _successor(vault, token)
-    first = uow.session.execute(
+    first = rows_changed(
+        uow.session,
         update(RefreshToken)
         .where(RefreshToken.digest == current.digest, RefreshToken.used_at.is_(None))
         .values(used_at=now)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False),
     )
-    if first.rowcount == 1:
+    if first == 1:
         expires_at = _store(uow, vault, successor, signed_in, now)
     else:
         following = uow.session.get(RefreshToken, _digest(vault, successor))

@@ -97,7 +97,7 @@ def _password_matches(stored: str, password: str) -> bool:
 
 
 class SetUp:
-    """The one-time code that opens the set-up page of an empty service; it lives in memory and is shown in the terminal."""
+    """The one-time code that opens the set-up page of an empty service; kept in memory, shown in the terminal."""
 
     MAX_TRIES = 5
 

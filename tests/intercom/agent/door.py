@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from intercom.agent.agent import Agent, AgentSettings
 from intercom.agent.clock import ServerClock
 from intercom.agent.pairing import pair
@@ -60,9 +62,36 @@ class AgentProcess:
             code = await self.process.wait()
         assert code == -signal.SIGKILL, f"ended with {code}: {self.log.read_text()[-3000:]}"
 
+    async def connected(self) -> None:
+        """Wait until it has been welcomed by its server."""
+
+        def control() -> bool:
+            assert self.process.returncode is None, self.log.read_text()[-3000:]
+            return (self.folder / "control.json").exists()
+
+        await eventually(control, "the control port")
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    _, state = await told(self, "/state")
+                    if state["connected"] and state["config_version"] is not None:
+                        return
+                await asyncio.sleep(0.02)
+
     def pulses(self) -> list[dict[str, Any]]:
         path = self.folder / "relay.log"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+async def told(agent: AgentProcess, path: str, body: Any = None) -> tuple[int, Any]:
+    """Ask the agent's control port; with a body it is a POST."""
+    url, token = StateFolder(agent.folder).load_control()
+    method = "GET" if body is None else "POST"
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        session.request(method, url + path, json=body) as response,
+    ):
+        return response.status, await response.json()
 
 
 @contextlib.asynccontextmanager

@@ -36,13 +36,11 @@ def tone_strength(samples: array.array[int], hertz: float, *, rate: int = 48_000
     return power / total if total else 0.0
 
 
-class Phone:
-    """One leg's other end."""
+class MediaPhone:
+    """The media half of a phone; how it signals is another's affair."""
 
-    def __init__(self, server: ContractServer, leg_id: str) -> None:
-        assert server.call is not None
-        self.server, self.call_id, self.leg_id = server, server.call.id, leg_id
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(self, configuration: RTCConfiguration | None = None) -> None:
+        self.pc = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         self.timecodes: list[Timecode] = []
         self.unreadable = 0
         self.heard = array.array("h")
@@ -87,6 +85,25 @@ class Phone:
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return {"type": "offer", "sdp": self.pc.localDescription.sdp}
 
+    def speak(self) -> None:
+        """The resident's microphone is on."""
+        self.audio.sender.replaceTrack(Tone())
+
+    async def close(self) -> None:
+        await self.pc.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Phone(MediaPhone):
+    """One leg's other end at the contract server."""
+
+    def __init__(self, server: ContractServer, leg_id: str) -> None:
+        assert server.call is not None
+        self.server, self.call_id, self.leg_id = server, server.call.id, leg_id
+        super().__init__()
+
     async def send(self, **parts: Any) -> None:
         await self.server.send(ServerEvent.SIGNAL, {"call_id": self.call_id, "leg_id": self.leg_id, **parts})
 
@@ -101,16 +118,6 @@ class Phone:
         )
         assert answer.description is not None
         await self.pc.setRemoteDescription(RTCSessionDescription(**answer.description))
-
-    def speak(self) -> None:
-        """The resident's microphone is on."""
-        self.audio.sender.replaceTrack(Tone())
-
-    async def close(self) -> None:
-        await self.pc.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -33,7 +33,8 @@ export const t = defineMessages(
   },
   {
     title: 'The two-minute demo',
-    intro: 'A door station and two phones of one home. Call, answer, talk, opening and record all use the real service; only the door is drawn.',
+    intro:
+      'A door station and two phones of one home. Call, answer, talk, opening and record all use the real service; only the door is drawn.',
     steps: 'Three steps',
     step_1: 'On the station press {room}, then Call (呼叫)',
     step_2: 'Both phones ring. Whoever answers first, the other stops and says who it was',
