@@ -3,7 +3,7 @@
 Facts hold identifiers and times only - no names, faces, identity or phone numbers - for they are stored and retried.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -19,18 +19,22 @@ class Event:
         return type(self).__name__
 
     def body(self) -> dict[str, Any]:
-        """The fact's identifiers, JSON-ready."""
-        return asdict(self)
+        """The fact's identifiers, JSON-ready; what only live listeners use is left out."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("stored", True)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallChanged(Event):
-    """A call was placed, answered, declined by one, or ended; `version` orders the changes."""
+    """A call was placed, answered, declined by one, or ended; `version` orders the changes.
+
+    `snapshot` is the call as it was then, for live listeners only: it is never stored.
+    """
 
     call_id: str
     station_id: str
     tenancy_id: str | None
     version: int
+    snapshot: object = field(repr=False, compare=False, metadata={"stored": False})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, and_, or_, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    String,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from backend.accounts import Account
 from backend.communities import Household
-from backend.db import ID_LENGTH, Base, UnitOfWork, belongs_to
+from backend.db import ID_LENGTH, Base, UnitOfWork, UtcDateTime, belongs_to
 from backend.errors import ConflictError, NotFoundError, ValidationFailedError
 from backend.events import HouseholdChanged
 from backend.ids import new_id
@@ -97,55 +110,118 @@ class Membership:
     """When this answer may become another (an end, or the start of a lease), None for never."""
 
 
-def _tenancy_runs(now: datetime) -> list:  # type: ignore[type-arg]
-    return [Tenancy.ended_at.is_(None), Tenancy.starts_at <= now, or_(Tenancy.ends_at.is_(None), Tenancy.ends_at > now)]
+def _runs(tenancy: type[Tenancy], now: Any) -> list[ColumnElement[bool]]:
+    return [tenancy.ended_at.is_(None), tenancy.starts_at <= now, or_(tenancy.ends_at.is_(None), tenancy.ends_at > now)]
+
+
+def _running_first(tenancy: type[Tenancy]) -> list[ColumnElement[Any]]:
+    """A lease before the owner's own tenancy."""
+    return [(tenancy.kind == TenancyKind.LEASE).desc(), tenancy.starts_at.desc()]
+
+
+# Asked on every request and every press: built once, one statement however many homes somebody has.
+_NOW = bindparam("now", type_=UtcDateTime())
+_CURRENT = (
+    select(Tenancy)
+    .where(Tenancy.household_id == bindparam("household_id"), *_runs(Tenancy, _NOW))
+    .order_by(*_running_first(Tenancy))
+    .limit(1)
+)
 
 
 def current_tenancy(session: Session, household_id: str, *, now: datetime) -> Tenancy | None:
     """The tenancy that has the home now: a running lease before the owner's own."""
-    return session.scalar(
-        select(Tenancy)
-        .where(Tenancy.household_id == household_id, *_tenancy_runs(now))
-        .order_by((Tenancy.kind == TenancyKind.LEASE).desc(), Tenancy.starts_at.desc())
-        .limit(1)
+    return session.scalar(_CURRENT, {"household_id": household_id, "now": now})
+
+
+_Current = aliased(Tenancy)
+_Next = aliased(Tenancy)
+_Rival = aliased(Tenancy)
+_MEMBERSHIPS = (
+    select(
+        Resident.id.label("resident_id"),
+        Resident.household_id,
+        Resident.tenancy_id,
+        Resident.relation,
+        Resident.ends_at.label("resident_ends_at"),
+        Tenancy.ends_at.label("tenancy_ends_at"),
+        _Current.id.label("current_id"),
+        _Current.ends_at.label("current_ends_at"),
+        select(func.min(_Next.starts_at))
+        .where(_Next.household_id == Resident.household_id, _Next.ended_at.is_(None), _Next.starts_at > _NOW)
+        .correlate(Resident)
+        .scalar_subquery()
+        .label("next_starts_at"),
     )
+    .join(Tenancy, and_(Tenancy.id == Resident.tenancy_id, Tenancy.community_id == Resident.community_id))
+    .outerjoin(
+        _Current,
+        _Current.id
+        == select(_Rival.id)
+        .where(_Rival.household_id == Resident.household_id, *_runs(_Rival, _NOW))
+        .order_by(*_running_first(_Rival))
+        .limit(1)
+        .correlate(Resident)
+        .scalar_subquery(),
+    )
+    .where(
+        Resident.account_id == bindparam("account_id"),
+        Resident.removed_at.is_(None),
+        or_(Resident.ends_at.is_(None), Resident.ends_at > _NOW),
+        *_runs(Tenancy, _NOW),
+    )
+    .order_by(Resident.id)
+)
 
 
 def memberships(session: Session, account_id: str, *, now: datetime) -> list[Membership]:
     """Every household this account stands in now, also where its tenancy does not count."""
-    rows = session.execute(
-        select(Resident, Tenancy)
-        .join(Tenancy, and_(Tenancy.id == Resident.tenancy_id, Tenancy.community_id == Resident.community_id))
-        .where(
-            Resident.account_id == account_id,
-            Resident.removed_at.is_(None),
-            or_(Resident.ends_at.is_(None), Resident.ends_at > now),
-            *_tenancy_runs(now),
-        )
-        .order_by(Resident.id)
-    ).all()
     found = []
-    for resident, tenancy in rows:
-        current = current_tenancy(session, resident.household_id, now=now)
-        next_lease = session.scalar(
-            select(Tenancy.starts_at)
-            .where(Tenancy.household_id == resident.household_id, Tenancy.ended_at.is_(None), Tenancy.starts_at > now)
-            .order_by(Tenancy.starts_at)
-            .limit(1)
-        )
-        boundaries = [resident.ends_at, tenancy.ends_at, current.ends_at if current else None, next_lease]
+    for row in session.execute(_MEMBERSHIPS, {"account_id": account_id, "now": now}):
+        boundaries = [row.resident_ends_at, row.tenancy_ends_at, row.current_ends_at, row.next_starts_at]
         found.append(
             Membership(
-                resident_id=resident.id,
-                household_id=resident.household_id,
-                tenancy_id=resident.tenancy_id,
-                relation=Relation(resident.relation),
-                ends_at=min((e for e in (resident.ends_at, tenancy.ends_at) if e), default=None),
-                counts=current is not None and current.id == resident.tenancy_id,
+                resident_id=row.resident_id,
+                household_id=row.household_id,
+                tenancy_id=row.tenancy_id,
+                relation=Relation(row.relation),
+                ends_at=min((e for e in (row.resident_ends_at, row.tenancy_ends_at) if e), default=None),
+                counts=row.current_id == row.tenancy_id,
                 changes_at=min((b for b in boundaries if b), default=None),
             )
         )
     return found
+
+
+def stands_in(session: Session, account_id: str, tenancy_id: str, *, now: datetime) -> bool:
+    """Whether this account stands in this tenancy now and the tenancy is the one that has the home: one statement."""
+    other = aliased(Tenancy)
+    lease_runs = (
+        select(other.id)
+        .where(
+            other.household_id == Tenancy.household_id,
+            other.id != Tenancy.id,
+            other.kind == TenancyKind.LEASE,
+            other.ended_at.is_(None),
+            other.starts_at <= now,
+            other.ends_at > now,
+        )
+        .exists()
+    )
+    found = session.scalar(
+        select(Resident.id)
+        .join(Tenancy, Tenancy.id == Resident.tenancy_id)
+        .where(
+            Resident.account_id == account_id,
+            Resident.tenancy_id == tenancy_id,
+            Resident.removed_at.is_(None),
+            or_(Resident.ends_at.is_(None), Resident.ends_at > now),
+            *_runs(Tenancy, now),
+            ~lease_runs,
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def membership_in(session: Session, account_id: str, household_id: str, *, now: datetime) -> Membership:
@@ -299,7 +375,7 @@ def people_of(session: Session, tenancy_ids: Iterable[str], *, now: datetime) ->
                 Resident.tenancy_id.in_(list(tenancy_ids)),
                 Resident.removed_at.is_(None),
                 or_(Resident.ends_at.is_(None), Resident.ends_at > now),
-                *_tenancy_runs(now),
+                *_runs(Tenancy, now),
             )
             .order_by(Resident.id)
         )

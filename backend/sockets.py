@@ -12,6 +12,13 @@ from backend.rate_limits import SocketLimits
 
 logger = logging.getLogger(__name__)
 
+_INTERNAL = {
+    "type": "/problems/internal-server-error",
+    "title": "Internal Server Error",
+    "status": 500,
+    "detail": "something went wrong here; it was logged",
+}
+
 Body = dict[str, Any]
 Handler = Callable[[str, Body], Body]
 
@@ -60,7 +67,7 @@ class GuardedNamespace(socketio.Namespace):  # type: ignore[misc]
         except Exception:
             # The socket's reader thread must survive a bug of ours; the caller hears that it was one.
             logger.exception("event %s failed", event)
-            return {"problem": {"type": "/problems/internal", "title": "Internal error", "status": 500}}
+            return {"problem": _INTERNAL}
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         try:

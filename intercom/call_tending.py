@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from intercom.call_records import Call, CallLeg
 from intercom.call_state import ACTIVE, Act, CallState
-from intercom.calls import Call, CallDesk, CallLeg
+from intercom.calls import CallDesk
 from intercom.station_hub import StationHub
 
 PhoneGone = Callable[[str], bool]

@@ -1,6 +1,7 @@
 """Calls: place, answer, decline, hang up, end - every race settled by one conditional UPDATE (clause 8(1)b, R068).
 
-Each change raises the call's version in the transaction that makes it; phones and stations ignore older versions.
+Each change raises the call's version in the transaction that makes it; phones and stations ignore older versions. The
+fact of a change carries the call as it is then, so that announcing it needs no second reading.
 """
 
 from collections.abc import Callable, Collection
@@ -8,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, Update, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Update, select, update
+from sqlalchemy.orm import Session
 
 from backend.access_rules import CallClaim
-from backend.accounts import Account, name_of
-from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed, scoped_get
+from backend.db import Database, UnitOfWork, rows_changed
 from backend.errors import (
     CallAlreadyAnsweredError,
     CallEndedError,
@@ -23,92 +23,18 @@ from backend.errors import (
 )
 from backend.events import CallAnswered, CallDeclined, CallEnded, CallRinging
 from backend.failpoints import failpoint
-from backend.households import current_tenancy, memberships, people_of
+from backend.households import current_tenancy, people_of
 from backend.identity.devices import Device
 from backend.identity.tokens import Caller
 from backend.ids import new_id
 from backend.vault import Vault
+from intercom.call_records import Call, CallLeg, CallView, legs_of, view_of, visible_call
 from intercom.call_state import ACTIVE, Act, CallState, EndReason, LegState, reason_of, sources_of
 from intercom.station_protocol import StationKind
 from intercom.stations import Station, StationDoor, household_dialled
 
 Presence = Callable[[Collection[str]], set[str]]
 """Of these devices, the ones whose page is open now."""
-
-
-class Call(Base):
-    """A call from a station to a household, in the tenancy that had the home when it was placed."""
-
-    __tablename__ = "call"
-    __table_args__ = (
-        UniqueConstraint("community_id", "id"),
-        UniqueConstraint("station_id", "request_id"),
-        belongs_to("station_id", "station"),
-        belongs_to("household_id", "household"),
-        Index(
-            "uq_call_active_station",
-            "station_id",
-            unique=True,
-            sqlite_where=text("state <> 'ended'"),
-            postgresql_where=text("state <> 'ended'"),
-        ),
-        Index(
-            "uq_call_active_household",
-            "household_id",
-            unique=True,
-            sqlite_where=text("state <> 'ended'"),
-            postgresql_where=text("state <> 'ended'"),
-        ),
-        Index("ix_call_tenancy", "tenancy_id", "id"),
-    )
-
-    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
-    community_id: Mapped[str] = mapped_column(String(ID_LENGTH), ForeignKey("community.id"))
-    station_id: Mapped[str] = mapped_column(String(ID_LENGTH))
-    household_id: Mapped[str] = mapped_column(String(ID_LENGTH))
-    tenancy_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
-    request_id: Mapped[str] = mapped_column(String(64))
-    dial: Mapped[str] = mapped_column(String(16))
-    state: Mapped[str] = mapped_column(String(10))
-    version: Mapped[int]
-    placed_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    talk_until: Mapped[datetime | None]
-    answered_at: Mapped[datetime | None]
-    answered_leg_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
-    ended_at: Mapped[datetime | None]
-    end_reason: Mapped[str | None] = mapped_column(String(20))
-    ended_by: Mapped[str | None] = mapped_column(String(ID_LENGTH))
-
-
-class CallLeg(Base):
-    """One phone's part in a call."""
-
-    __tablename__ = "call_leg"
-    __table_args__ = (
-        UniqueConstraint("call_id", "device_id"),
-        belongs_to("call_id", "call"),
-        belongs_to("device_id", "device"),
-    )
-
-    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
-    community_id: Mapped[str] = mapped_column(String(ID_LENGTH))
-    call_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
-    device_id: Mapped[str] = mapped_column(String(ID_LENGTH))
-    account_id: Mapped[str] = mapped_column(String(ID_LENGTH))
-    state: Mapped[str] = mapped_column(String(20))
-    received_at: Mapped[datetime | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallView:
-    """A call with its legs and the names of who answered and who ended it."""
-
-    call: Call
-    legs: tuple[CallLeg, ...]
-    answered_device: str | None
-    answered_name: str | None
-    ended_name: str | None
 
 
 def claim_first_answer(call_id: str, *, leg_id: str, talk_s: int, now: datetime) -> Update:
@@ -148,28 +74,25 @@ class CallDesk:
             HouseholdBusyError: the home is in a call from elsewhere; the attempt stays with the home as missed.
         """
         with self.db.unit_of_work() as uow:
-            call, busy = self._place(
-                uow, station_id, community_id=community_id, dial=dial, request_id=request_id, now=now
-            )
-            view = view_of(uow.session, self.vault, call)
+            view = self._place(uow, station_id, community_id=community_id, dial=dial, request_id=request_id, now=now)
         failpoint("server.call_placed")
-        if busy:
-            raise HouseholdBusyError("the household is in another call", call_id=call.id)
+        if view.call.end_reason == EndReason.HOUSEHOLD_BUSY:
+            raise HouseholdBusyError("the household is in another call", call_id=view.call.id)
         return view
 
     def _place(
         self, uow: UnitOfWork, station_id: str, *, community_id: str, dial: str, request_id: str, now: datetime
-    ) -> tuple[Call, bool]:
+    ) -> CallView:
         session = uow.session
         station = uow.get(Station, community_id, station_id)
         earlier = session.scalar(select(Call).where(Call.station_id == station.id, Call.request_id == request_id))
         if earlier is not None:
-            return earlier, earlier.end_reason == EndReason.HOUSEHOLD_BUSY
+            return view_of(session, self.vault, earlier)
         household = household_dialled(session, station, dial)
         running = session.scalar(select(Call).where(Call.station_id == station.id, Call.state.in_(ACTIVE)))
         if running is not None:
             if running.state == CallState.RINGING and running.household_id == household.id:
-                return running, False
+                return view_of(session, self.vault, running)
             raise StationBusyError("this station is in a call; hang up first")
         tenancy = current_tenancy(session, household.id, now=now)
         call = Call(
@@ -193,16 +116,19 @@ class CallDesk:
         devices = _devices_to_ring(session, call.tenancy_id, now)
         if not busy and not self.presence([device.id for device in devices]):
             _end_unplaced(call, EndReason.NOBODY_CONNECTED, now)
+        legs = []
+        if call.state == CallState.RINGING:
+            legs = [_new_leg(call, device.id, device.account_id) for device in devices]
         session.add(call)
         session.flush()
+        session.add_all(legs)
+        session.flush()
+        view = CallView(call=call, legs=tuple(legs), answered_device=None, answered_name=None, ended_name=None)
         if call.state == CallState.RINGING:
-            for device in devices:
-                session.add(_new_leg(call, device.id, device.account_id))
-            session.flush()
-            uow.state(CallRinging(**_facts(call)))
+            uow.state(CallRinging(**_facts(view)))
         else:
-            uow.state(CallEnded(**_facts(call), reason=str(call.end_reason)))
-        return call, busy
+            uow.state(CallEnded(**_facts(view), reason=str(call.end_reason)))
+        return view
 
     def received(self, caller: Caller, *, call_id: str, now: datetime) -> None:
         """This phone rings now."""
@@ -220,16 +146,17 @@ class CallDesk:
         """
         with self.db.unit_of_work() as uow:
             leg = self._leg(uow, caller, call_id, now)
-            station = _station_of(uow.session, call_id)
-            won = rows_changed(uow.session, self.claim(call_id, leg_id=leg.id, talk_s=station.talk_s, now=now))
-            call = uow.session.get_one(Call, call_id, populate_existing=True)
+            won = rows_changed(
+                uow.session, self.claim(call_id, leg_id=leg.id, talk_s=_talk_s(uow.session, call_id), now=now)
+            )
             if won:
                 _move_legs(uow.session, call_id, LegState.RINGING, LegState.COMPLETED_ELSEWHERE, but=leg.id)
                 leg.state = LegState.ANSWERED
-                uow.session.flush()
-                uow.state(CallAnswered(**_facts(call)))
-            view = view_of(uow.session, self.vault, call)
+            view = self._fresh(uow.session, call_id)
+            if won:
+                uow.state(CallAnswered(**_facts(view)))
             failpoint("server.before_answer_commit")
+        call = view.call
         if won or (view.answered_device == caller.device_id and call.state == CallState.ANSWERED):
             return view
         if call.state == CallState.ANSWERED:
@@ -248,18 +175,19 @@ class CallDesk:
         with self.db.unit_of_work() as uow:
             leg = self._leg(uow, caller, call_id, now)
             call = uow.session.get_one(Call, call_id)
+            view = None
             if call.state == CallState.RINGING and leg.state == LegState.RINGING:
                 leg.state = LegState.DECLINED
                 call.version += 1
                 uow.session.flush()
-                rest = [x.device_id for x in _legs(uow.session, call_id) if x.state == LegState.RINGING]
+                rest = [x.device_id for x in legs_of(uow.session, call_id) if x.state == LegState.RINGING]
                 if self.presence(rest):
-                    uow.state(CallDeclined(**_facts(call), device_id=caller.device_id))
+                    view = view_of(uow.session, self.vault, call)
+                    uow.state(CallDeclined(**_facts(view), device_id=caller.device_id))
                 else:
-                    self._end(uow, call_id, Act.ALL_DECLINED, by=caller.device_id, now=now)
-                call = uow.session.get_one(Call, call_id, populate_existing=True)
-            view = view_of(uow.session, self.vault, call)
-        if call.state == CallState.ANSWERED:
+                    view = self._end(uow, call_id, Act.ALL_DECLINED, by=caller.device_id, now=now)
+            view = view or view_of(uow.session, self.vault, call)
+        if view.call.state == CallState.ANSWERED:
             raise CallAlreadyAnsweredError("the call was answered", answered_by={"name": view.answered_name})
         return view
 
@@ -273,11 +201,11 @@ class CallDesk:
         with self.db.unit_of_work() as uow:
             leg = self._leg(uow, caller, call_id, now)
             call = uow.session.get_one(Call, call_id)
+            view = None
             if call.answered_leg_id == leg.id:
-                self._end(uow, call_id, Act.RESIDENT_HANGS_UP, by=caller.device_id, now=now)
-            call = uow.session.get_one(Call, call_id, populate_existing=True)
-            view = view_of(uow.session, self.vault, call)
-        if call.state == CallState.ANSWERED:
+                view = self._end(uow, call_id, Act.RESIDENT_HANGS_UP, by=caller.device_id, now=now)
+            view = view or view_of(uow.session, self.vault, call)
+        if view.call.state == CallState.ANSWERED:
             raise CallAlreadyAnsweredError("another phone has the talk", answered_by={"name": view.answered_name})
         return view
 
@@ -291,15 +219,15 @@ class CallDesk:
             call = uow.session.get(Call, call_id)
             if call is None or call.station_id != station_id:
                 raise NotFoundError("there is no such call")
-            self._end(uow, call_id, act, by=None, now=now)
-            return view_of(uow.session, self.vault, uow.session.get_one(Call, call_id, populate_existing=True))
+            return self._end(uow, call_id, act, by=None, now=now) or view_of(uow.session, self.vault, call)
 
     def end(self, call_id: str, act: Act, *, now: datetime) -> bool:
         """End a call for a reason of the service's own; False when it was over."""
         with self.db.unit_of_work() as uow:
-            return self._end(uow, call_id, act, by=None, now=now)
+            return self._end(uow, call_id, act, by=None, now=now) is not None
 
-    def _end(self, uow: UnitOfWork, call_id: str, act: Act, *, by: str | None, now: datetime) -> bool:
+    def _end(self, uow: UnitOfWork, call_id: str, act: Act, *, by: str | None, now: datetime) -> CallView | None:
+        """End the call if it is in a state this act ends; the call as it is then, or None when nothing changed."""
         reason = reason_of(act)
         ended = rows_changed(
             uow.session,
@@ -309,12 +237,20 @@ class CallDesk:
             .execution_options(synchronize_session=False),
         )
         if ended == 0:
-            return False
-        _move_legs(uow.session, call_id, LegState.RINGING, LegState.ENDED)
-        _move_legs(uow.session, call_id, LegState.ANSWERED, LegState.ENDED)
-        call = uow.session.get_one(Call, call_id, populate_existing=True)
-        uow.state(CallEnded(**_facts(call), reason=str(reason)))
-        return True
+            return None
+        uow.session.execute(
+            update(CallLeg)
+            .where(CallLeg.call_id == call_id, CallLeg.state.in_((LegState.RINGING, LegState.ANSWERED)))
+            .values(state=LegState.ENDED)
+        )
+        view = self._fresh(uow.session, call_id)
+        uow.state(CallEnded(**_facts(view), reason=str(reason)))
+        return view
+
+    def _fresh(self, session: Session, call_id: str) -> CallView:
+        """The call as the statements of this transaction left it."""
+        session.flush()
+        return view_of(session, self.vault, session.get_one(Call, call_id, populate_existing=True))
 
     def _leg(self, uow: UnitOfWork, caller: Caller, call_id: str, now: datetime) -> CallLeg:
         """This phone's leg; a phone that was approved after the press gets one now."""
@@ -367,13 +303,15 @@ class CallDesk:
                 self._end(uow, ringing_id, Act.DOOR_OPENED, by=device_id, now=now)
 
 
-def _facts(call: Call) -> dict[str, Any]:
+def _facts(view: CallView) -> dict[str, Any]:
+    call = view.call
     return {
         "community_id": call.community_id,
         "call_id": call.id,
         "station_id": call.station_id,
         "tenancy_id": call.tenancy_id,
         "version": call.version,
+        "snapshot": view,
     }
 
 
@@ -405,14 +343,11 @@ def _new_leg(call: Call, device_id: str, account_id: str) -> CallLeg:
     )
 
 
-def _legs(session: Session, call_id: str) -> list[CallLeg]:
-    return list(session.scalars(select(CallLeg).where(CallLeg.call_id == call_id).order_by(CallLeg.id)))
-
-
-def _station_of(session: Session, call_id: str) -> Station:
-    station = session.scalar(select(Station).join(Call, Call.station_id == Station.id).where(Call.id == call_id))
-    assert station is not None, "a call has a station"
-    return station
+def _talk_s(session: Session, call_id: str) -> int:
+    """How long a talk from the call's station may last."""
+    return session.scalars(
+        select(Station.talk_s).join(Call, Call.station_id == Station.id).where(Call.id == call_id)
+    ).one()
 
 
 def _move_legs(session: Session, call_id: str, before: LegState, after: LegState, *, but: str | None = None) -> None:
@@ -420,52 +355,3 @@ def _move_legs(session: Session, call_id: str, before: LegState, after: LegState
     if but is not None:
         query = query.where(CallLeg.id != but)
     session.execute(query.values(state=after))
-
-
-def visible_call(session: Session, caller: Caller, call_id: str, *, now: datetime) -> Call:
-    """The call, if it belongs to a tenancy of the caller that has the home now.
-
-    Raises:
-        NotFoundError: no such call, or not the caller's to know of.
-    """
-    call = scoped_get(session, Call, caller.community_id, call_id)
-    mine = {m.tenancy_id for m in memberships(session, caller.account_id, now=now) if m.counts}
-    if call.tenancy_id not in mine:
-        raise NotFoundError("there is no such call")
-    return call
-
-
-def calls_of(
-    session: Session, tenancy_ids: Collection[str], *, active_only: bool, before: str | None, limit: int
-) -> list[Call]:
-    """Calls of these tenancies, newest first, older than the call `before`."""
-    query = select(Call).where(Call.tenancy_id.in_(tenancy_ids)).order_by(Call.id.desc()).limit(limit)
-    if active_only:
-        query = query.where(Call.state.in_(ACTIVE))
-    if before is not None:
-        query = query.where(Call.id < before)
-    return list(session.scalars(query))
-
-
-def view_of(session: Session, vault: Vault, call: Call) -> CallView:
-    """The call with its legs and names."""
-    legs = tuple(_legs(session, call.id))
-    answered = next((leg for leg in legs if leg.id == call.answered_leg_id), None)
-    ended = next((leg for leg in legs if leg.device_id == call.ended_by), None)
-    return CallView(
-        call=call,
-        legs=legs,
-        answered_device=answered.device_id if answered else None,
-        answered_name=_name(session, vault, answered),
-        ended_name=_name(session, vault, ended),
-    )
-
-
-def _name(session: Session, vault: Vault, leg: CallLeg | None) -> str | None:
-    return None if leg is None else name_of(vault, session.get_one(Account, leg.account_id))
-
-
-def view(db: Database, vault: Vault, call_id: str) -> CallView:
-    """The call as it stands now, for announcements."""
-    with db.reading() as session:
-        return view_of(session, vault, session.get_one(Call, call_id))

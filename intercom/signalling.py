@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.errors import NotFoundError, ValidationFailedError
+from intercom.call_records import Call, CallLeg
 from intercom.call_state import CallState, LegState
-from intercom.calls import Call, CallLeg
 from intercom.station_protocol import Signal
 from intercom.station_wire import WireError
 

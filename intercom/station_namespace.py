@@ -27,8 +27,9 @@ from backend.rate_limits import RateLimits, SocketLimits
 from backend.sockets import Body, GuardedNamespace
 from backend.vault import Vault
 from intercom import signalling
+from intercom.call_records import Call, CallView, view_of
 from intercom.call_state import ACTIVE, Act
-from intercom.calls import Call, CallDesk, CallView, view, view_of
+from intercom.calls import CallDesk
 from intercom.door_events import note_contact, record_event
 from intercom.ice import ice_servers
 from intercom.station_config import Welcome
@@ -326,8 +327,8 @@ class StationNamespace(GuardedNamespace):
 
     def announce_call(self, fact: CallChanged) -> None:
         """Tell the station the state of its call."""
-        wire = wire_call(view(self._do.db, self._do.vault, fact.call_id)).to_wire()
-        self._do.hub.tell(fact.station_id, ServerEvent.CALL, wire)
+        assert isinstance(fact.snapshot, CallView), "a call's fact carries the call"
+        self._do.hub.tell(fact.station_id, ServerEvent.CALL, wire_call(fact.snapshot).to_wire())
 
     def announce_config(self, fact: StationConfigured) -> None:
         """Send the whole configuration, with fresh TURN credentials."""

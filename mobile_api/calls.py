@@ -4,7 +4,7 @@ from apiflask import APIBlueprint
 
 from backend.clock import utc_now
 from backend.households import memberships
-from intercom.calls import calls_of, view_of, visible_call
+from intercom.call_records import calls_of, view_of, visible_call
 from mobile_api.access_control import Audience, allow, caller
 from mobile_api.rendering import calls_out, view_out
 from mobile_api.schemas import CallOut, CallReplyOut, CallsOut, CallsQuery

@@ -17,8 +17,8 @@ from backend.events import DeviceRemoved
 from backend.households import Relation, Resident, Tenancy, current_tenancy
 from backend.identity import devices, invitations
 from backend.identity.devices import Device
+from intercom.call_records import Call
 from intercom.call_state import ACTIVE, Act
-from intercom.calls import Call
 from intercom.stations import Station, make_pairing_code
 from mobile_api.access_control import Audience, allow
 from mobile_api.schemas import In, Out

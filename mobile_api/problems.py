@@ -10,11 +10,13 @@ from flask import Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from backend.errors import ServiceError
+from backend.errors import MessageTooLargeError, ServiceError
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_TITLES = {413: MessageTooLargeError.title, 416: "Range not satisfiable"}
+"""Statuses whose phrase is not the same in every version of Python, while a problem type is for ever."""
 
 
 def problem(document: dict[str, Any]) -> Response:
@@ -30,7 +32,7 @@ def problem(document: dict[str, Any]) -> Response:
 
 
 def _plain(status: int, detail: str, **members: Any) -> dict[str, Any]:
-    title = HTTPStatus(status).phrase
+    title = _TITLES.get(status) or HTTPStatus(status).phrase
     slug = title.lower().replace(" ", "-").replace("'", "")
     return {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail, **members}
 

@@ -1,7 +1,8 @@
 """How calls, openings and sessions look to people's pages."""
 
+import threading
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -12,8 +13,8 @@ from backend.doors import Door
 from backend.identity import sessions
 from backend.pictures import PictureView
 from backend.vault import Vault
+from intercom.call_records import Call, CallView, view_of
 from intercom.call_state import CallState, EndReason, missed
-from intercom.calls import CallView, view_of
 from intercom.stations import Station, doors_of_station
 from mobile_api.schemas import (
     AccountOut,
@@ -33,26 +34,65 @@ def pictures_out(views: list[PictureView]) -> list[PictureOut]:
     return [PictureOut(moment=v.moment, url=v.url, missing=v.missing) for v in views]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CallPlace:
+    """The names around a call: its station, the doors it opens, the home it rings."""
+
+    station: DoorRefOut
+    doors: list[DoorRefOut]
+    household: DoorRefOut
+
+
+def place_of(session: Session, call: Call) -> CallPlace:
+    """The names as they are now."""
+    station = session.get_one(Station, call.station_id)
+    household = address_of(session, call.community_id, call.household_id)
+    return CallPlace(
+        station=DoorRefOut(id=station.id, name=station.name),
+        doors=[DoorRefOut(id=door.id, name=door.name) for door, _ in doors_of_station(session, station.id)],
+        household=DoorRefOut(id=household.id, name=household.name),
+    )
+
+
+class CallPlaces:
+    """The names of running calls, read once for each call, so that its changes are announced without reading them."""
+
+    MOST = 5000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[str, CallPlace] = {}
+
+    def of(self, session: Session, call: Call) -> CallPlace:
+        """The names of this call as they were when it began; forgotten when it is over."""
+        with self._lock:
+            known = self._running.get(call.id)
+            if call.state == CallState.ENDED:
+                self._running.pop(call.id, None)
+        if known is not None:
+            return known
+        place = place_of(session, call)
+        if call.state != CallState.ENDED:
+            with self._lock:
+                if len(self._running) >= self.MOST:
+                    self._running.clear()
+                self._running[call.id] = place
+        return place
+
+
 def call_out(
-    session: Session,
-    view: CallView,
-    *,
-    pictures: list[PictureView],
-    device_id: str | None,
-    now: datetime,
+    view: CallView, place: CallPlace, *, pictures: list[PictureView], device_id: str | None, now: datetime
 ) -> CallOut:
     """A call for a phone; `device_id` None makes the form that goes to all phones of the home."""
     call = view.call
-    station = session.get_one(Station, call.station_id)
-    household = address_of(session, call.community_id, call.household_id)
     mine = next((leg.state for leg in view.legs if leg.device_id == device_id), None)
     return CallOut(
         id=call.id,
         version=call.version,
         state=call.state,
-        station=DoorRefOut(id=station.id, name=station.name),
-        doors=[DoorRefOut(id=door.id, name=door.name) for door, _ in doors_of_station(session, station.id)],
-        household=DoorRefOut(id=household.id, name=household.name),
+        station=place.station,
+        doors=place.doors,
+        household=place.household,
         placed_at=call.placed_at,
         expires_at=call.expires_at,
         talk_until=call.talk_until,
@@ -71,26 +111,25 @@ def call_out(
     )
 
 
-def calls_out(do: Services, session: Session, calls: list[Any], *, device_id: str, now: datetime) -> list[CallOut]:
+def calls_out(do: Services, session: Session, calls: list[Call], *, device_id: str, now: datetime) -> list[CallOut]:
     """Calls for one phone, with pictures."""
     pictures = do.pictures.of_calls(session, [call.id for call in calls], now=now)
-    return [
-        call_out(
-            session,
-            view_of(session, do.vault, call),
-            pictures=pictures[call.id],
-            device_id=device_id,
-            now=now,
-        )
-        for call in calls
-    ]
+    places: dict[tuple[str, str], CallPlace] = {}
+    found = []
+    for call in calls:
+        where = (call.station_id, call.household_id)
+        if where not in places:
+            places[where] = place_of(session, call)
+        view = view_of(session, do.vault, call)
+        found.append(call_out(view, places[where], pictures=pictures[call.id], device_id=device_id, now=now))
+    return found
 
 
 def view_out(do: Services, view: CallView, *, device_id: str | None, now: datetime) -> CallOut:
-    """One call, fresh from an operation or for an announcement."""
+    """One call, fresh from an operation, with pictures."""
     with do.db.reading() as session:
         pictures = do.pictures.of_calls(session, [view.call.id], now=now)[view.call.id]
-        return call_out(session, view, pictures=pictures, device_id=device_id, now=now)
+        return call_out(view, place_of(session, view.call), pictures=pictures, device_id=device_id, now=now)
 
 
 def opening_out(session: Session, opening: Opening) -> OpeningOut:

@@ -27,9 +27,9 @@ from backend.identity.tokens import Caller
 from backend.rate_limits import SocketLimits
 from backend.sockets import Body, GuardedNamespace
 from intercom import signalling
-from intercom.calls import CallView, calls_of, view
+from intercom.call_records import CallView, calls_of
 from intercom.station_protocol import ServerEvent
-from mobile_api.rendering import calls_out, opening_out, view_out
+from mobile_api.rendering import CallPlaces, call_out, calls_out, opening_out, view_out
 from mobile_api.services import Services
 
 NAMESPACE = "/resident"
@@ -75,6 +75,7 @@ class ResidentNamespace(GuardedNamespace):
         self._by_device: dict[str, set[str]] = {}
         self._left_at: dict[str, float] = {}
         self._started = monotonic()
+        self._places = CallPlaces()
 
     # who is here
 
@@ -201,9 +202,13 @@ class ResidentNamespace(GuardedNamespace):
         """One message to every phone of the home; each sees by its device id what it means for itself."""
         if fact.tenancy_id is None:
             return
-        seen = view(self._do.db, self._do.vault, fact.call_id)
-        body = view_out(self._do, seen, device_id=None, now=utc_now()).model_dump(mode="json")
-        body.pop("my_leg")
+        seen = fact.snapshot
+        assert isinstance(seen, CallView), "a call's fact carries the call"
+        with self._do.db.reading() as session:
+            place = self._places.of(session, seen.call)
+        body = call_out(seen, place, pictures=[], device_id=None, now=utc_now()).model_dump(mode="json")
+        # Pictures are still on their way; a phone that shows the call later reads it with them.
+        del body["my_leg"], body["pictures"]
         body["legs"] = [{"device_id": leg.device_id, "state": leg.state} for leg in seen.legs]
         self.send("call", body, to=f"tenancy:{fact.tenancy_id}")
 

@@ -43,6 +43,7 @@ class AgentSettings:
     relay: str = "log"
     contact: str = "none"
     exit_button: str = "none"
+    ice: str = "all"
 
 
 class Agent:
@@ -54,6 +55,8 @@ class Agent:
     """
 
     def __init__(self, settings: AgentSettings, *, clock: ServerClock | None = None) -> None:
+        if settings.ice not in ("all", "relay"):
+            raise ValueError(f"unknown ice policy {settings.ice!r}: all or relay")
         self.folder = StateFolder(settings.state)
         pairing, key = self.folder.load_pairing(), self.folder.load_key()
         self.folder.hold()
@@ -86,6 +89,7 @@ class Agent:
             sound=Sound(settings.audio),
             send=self._send_signal,
             on_failed=self.call.media_failed,
+            relay_only=settings.ice == "relay",
         )
         self.call.peers = self.peers
         self.openings = Openings(

@@ -30,6 +30,7 @@ OPTIONS = {
     "relay": "log, http:URL or gpio:FILE ({relay} in it is the relay's number)",
     "contact": "none or gpio:FILE, which reads 1 while the door is open (gpio:!FILE the other way round)",
     "exit-button": "none or gpio:FILE, which reads 1 while pressed",
+    "ice": "all, or relay: send media through TURN only",
     "http": "the loopback address of the local port, such as 127.0.0.1:8790 (port 0: any free one)",
     "allow-origin": "the origin whose kiosk page may use this relay, such as https://door.example",
     "log-level": "debug, info or warning",
@@ -41,6 +42,7 @@ DEFAULTS = {
     "relay": "log",
     "contact": "none",
     "exit-button": "none",
+    "ice": "all",
     "http": "127.0.0.1:0",
     "log-level": "info",
 }
@@ -66,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     pair = commands.add_parser("pair", help="make this machine a station, once")
     _add(pair, "server", "code", "state", required=("server", "code"))
     run = commands.add_parser("run", help="be the station")
-    _add(run, "state", "camera", "audio", "relay", "contact", "exit-button", "http", "allow-origin", "log-level")
+    _add(run, "state", "camera", "audio", "relay", "contact", "exit-button", "ice", "http", "allow-origin", "log-level")
     press = commands.add_parser("press", help="call a home from the station that runs here")
     press.add_argument("room")
     _add(press, "state")
@@ -151,6 +153,7 @@ def settings_from(arguments: argparse.Namespace) -> AgentSettings:
         relay=arguments.relay,
         contact=arguments.contact,
         exit_button=arguments.exit_button,
+        ice=arguments.ice,
     )
 
 

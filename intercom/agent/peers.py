@@ -1,6 +1,6 @@
 """One peer connection per phone: video while it rings, sound both ways once it has answered, nothing after that.
 
-aiortc's traps that this module avoids are listed in docs/station-protocol.md, section 6, and beside the lines below.
+What aiortc must be protected from stands in `ice` and beside the lines below.
 """
 
 from __future__ import annotations
@@ -12,18 +12,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
-from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from aiortc.sdp import candidate_from_sdp
 
 from intercom.agent.audio import Listening, Sound
+from intercom.agent.ice import MalformedSignalError, ice_configuration, usable_offer
 from intercom.agent.video import RelayedVideo, VideoHub
 from intercom.station_hello import problem_body
 from intercom.station_protocol import LegState, Signal
@@ -32,40 +25,6 @@ from intercom.station_wire import Json
 logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 12.0
 MAX_CANDIDATES = 128
-LOCAL_CANDIDATE = re.compile(r"^a=candidate:(?:\S+ ){4}\S+\.local .*\r?\n?", re.MULTILINE)
-
-
-class MalformedSignalError(ValueError):
-    """A phone's description or candidate that cannot be used."""
-
-
-def ice_configuration(ice_servers: tuple[Json, ...]) -> RTCConfiguration:
-    """The connection's settings; entries that cannot be used are left out.
-
-    The list is always explicit, because aiortc's default asks a public STUN server; balanced bundling is the only
-    policy with which it keeps a bundled offer's candidates.
-    """
-    servers = []
-    for entry in ice_servers:
-        try:
-            urls = entry["urls"]
-            servers.append(RTCIceServer(urls=urls, username=entry.get("username"), credential=entry.get("credential")))
-        except (KeyError, TypeError, ValueError):
-            logger.warning("an ICE server of the configuration cannot be used")
-    return RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.BALANCED)
-
-
-def usable_offer(description: Json) -> RTCSessionDescription:
-    """The offer without its mDNS candidates, which would cost a second each.
-
-    Raises:
-        MalformedSignalError: not an offer of one audio and one video section.
-    """
-    sdp = description["sdp"]
-    kinds = re.findall(r"^m=(\S+)", sdp, re.MULTILINE)
-    if description["type"] != "offer" or not sdp.startswith("v=0") or sorted(kinds) != ["audio", "video"]:
-        raise MalformedSignalError("an offer with one audio and one video section is expected")
-    return RTCSessionDescription(sdp=LOCAL_CANDIDATE.sub("", sdp), type="offer")
 
 
 class Peer:
@@ -206,8 +165,10 @@ class Peers:
         sound: Sound,
         send: Callable[[Signal], Awaitable[None]],
         on_failed: Callable[[str], None],
+        relay_only: bool = False,
     ) -> None:
         self._hub = hub
+        self._relay_only = relay_only
         self._sound = sound
         self._send = send
         self._on_failed = on_failed
@@ -257,7 +218,7 @@ class Peers:
         self._drop(signal.leg_id)  # a phone that offers again has begun anew
         peer = Peer(
             signal.leg_id,
-            configuration=ice_configuration(self.ice_servers),
+            configuration=ice_configuration(self.ice_servers, relay_only=self._relay_only),
             video=self._hub.track(),
             hub=self._hub,
             sound=self._sound,

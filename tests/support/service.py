@@ -1,6 +1,7 @@
 """A running service for tests: real server on a free port, real database in a fresh folder, three seeded communities."""
 
 import dataclasses
+import re
 import shutil
 import threading
 from datetime import timedelta
@@ -33,10 +34,23 @@ class Sms:
     """The text messages that left the service."""
 
     def __init__(self) -> None:
+        self._changed = threading.Condition()
         self.sent: list[tuple[str, str]] = []
 
     def __call__(self, phone: str, text: str) -> None:
-        self.sent.append((phone, text))
+        with self._changed:
+            self.sent.append((phone, text))
+            self._changed.notify_all()
+
+    def code_to(self, phone: str, *, beyond: int = 0) -> str:
+        """The code in the newest message to a number, once more than `beyond` messages went to it."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: len([1 for to, _ in self.sent if to == phone]) > beyond, timeout=10)
+            assert came, f"no text message to {phone}; sent: {self.sent}"
+            text = [text for to, text in self.sent if to == phone][-1]
+        code = re.search(r"[0-9]{6}", text)
+        assert code is not None, text
+        return code.group()
 
 
 class SeededTemplate:
@@ -158,6 +172,13 @@ class Service:
         """A signed-in phone of one of the seeded people, its page open."""
         phone = Phone(self.origin, persona)
         phone.join(self.invitation(persona, kind=kind), FAMILY.get(persona, (persona, None))[0])
+        self._closing.append(phone)
+        return phone.connect() if connect else phone
+
+    def new_phone(self, household_id: str, name: str, *, connect: bool = True) -> Phone:
+        """A phone of somebody new in a household."""
+        phone = Phone(self.origin, name)
+        phone.join(self.new_person_code(household_id), name)
         self._closing.append(phone)
         return phone.connect() if connect else phone
 

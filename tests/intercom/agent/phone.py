@@ -99,10 +99,10 @@ class MediaPhone:
 class Phone(MediaPhone):
     """One leg's other end at the contract server."""
 
-    def __init__(self, server: ContractServer, leg_id: str) -> None:
+    def __init__(self, server: ContractServer, leg_id: str, configuration: RTCConfiguration | None = None) -> None:
         assert server.call is not None
         self.server, self.call_id, self.leg_id = server, server.call.id, leg_id
-        super().__init__()
+        super().__init__(configuration)
 
     async def send(self, **parts: Any) -> None:
         await self.server.send(ServerEvent.SIGNAL, {"call_id": self.call_id, "leg_id": self.leg_id, **parts})

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from intercom.agent.peers import LOCAL_CANDIDATE, ice_configuration
+from intercom.agent.ice import LOCAL_CANDIDATE, ice_configuration
 from intercom.station_protocol import CallState, EndReason, LegState, ServerEvent, StationEvent
 from tests.intercom.agent.door import agent_at, run
 from tests.intercom.agent.phone import Phone, phone
@@ -217,4 +217,5 @@ def test_mdns_candidates_are_stripped_and_nothing_else():
 def test_an_unusable_ice_server_is_left_out_and_the_list_is_always_explicit():
     good = {"urls": ["turn:192.0.2.1:3478"], "username": "u", "credential": "c"}
     assert ice_configuration(()).iceServers == []
-    assert [server.urls for server in ice_configuration(({}, good)).iceServers] == [good["urls"]]
+    bad = [{}, {"urls": None}, {"urls": ["http://192.0.2.1"]}, {"urls": [7]}, {"urls": "turn:"}]
+    assert [server.urls for server in ice_configuration((*bad, good)).iceServers] == [good["urls"]]

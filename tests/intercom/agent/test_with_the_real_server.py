@@ -211,7 +211,8 @@ async def demo_server(folder, port):
                 await asyncio.sleep(0.05)
         yield
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 

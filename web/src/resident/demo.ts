@@ -1,32 +1,30 @@
-/**
- * The phones of the demo page: `#/demo/mum?lang=en&theme=dark`. A frame with a name of its own asks for an invitation and then
- * comes in by it like anybody else; outside the demo the service knows no such invitations.
- */
-import { clientId } from '../shared/client'
-import { send } from '../shared/http'
+/** A frame of the demo page: `/#/demo/<persona>?lang=&theme=` signs in by itself, with a real invitation, and says so. */
+import type { DemoInvitation } from '../shared/api-types'
+import { send } from '../shared/api'
+import { clientId, recall, remember } from '../shared/client'
 import { setLang } from '../shared/i18n'
 import { setTheme } from '../shared/theme'
-import { go, route } from './router'
+import { route } from './router'
 
-/** Whom this frame plays, or null. */
-function persona(): string | null {
-  const [first, who] = route.value.parts
-  return first === 'demo' && who && clientId !== 'main' ? who : null
+const PERSONAS = ['mum', 'dad', 'son', 'daughter', 'grandma']
+const PLACE = 'demo-persona'
+
+/** Whose phone this frame is, or null: only frames (and windows) named by the demo page are anybody's. */
+export function persona(): string | null {
+  const known = recall(PLACE)
+  return clientId !== 'main' && known && PERSONAS.includes(known) ? known : null
 }
 
-/** Language and appearance as the demo page wants to show them off; a later choice in the app wins until the next reload. */
-export function dressForDemo(): void {
-  if (persona() === null) return
-  const [lang, theme] = [route.value.query.get('lang'), route.value.query.get('theme')]
-  if (lang === 'zh' || lang === 'en') setLang(lang)
-  if (theme === 'light' || theme === 'dark') setTheme(theme)
+/** Takes over from the address whose phone this is; a language or theme chosen in the frame before stays. */
+export function takePersona(): void {
+  const [first, name] = route.value.parts
+  if (first !== 'demo' || clientId === 'main' || !name || !PERSONAS.includes(name)) return
+  remember(PLACE, name)
+  const { query } = route.value
+  const lang = query.get('lang')
+  const theme = query.get('theme')
+  if (recall('lang') === null && (lang === 'zh' || lang === 'en')) setLang(lang)
+  if (recall('theme') === null && (theme === 'light' || theme === 'dark')) setTheme(theme)
 }
 
-/** Turns the demo address into the address of a fresh invitation; false when this is no demo address. */
-export async function invitedByDemo(): Promise<boolean> {
-  const who = persona()
-  if (who === null) return false
-  const { code, name } = await send<{ code: string; name: string }>('POST', '/demo/invitations', { body: { persona: who }, proof: false })
-  go(`/join/${code}?name=${encodeURIComponent(name)}`, true)
-  return true
-}
+export const invitationFor = (name: string): Promise<DemoInvitation> => send('POST', '/demo/invitations', { body: { persona: name }, proof: false })

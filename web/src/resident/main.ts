@@ -3,10 +3,10 @@ import '../shared/ui.css'
 import './resident.css'
 import { unlockSoundOnFirstTouch } from '../shared/ring-tone'
 import App from './App.vue'
-import { dressForDemo } from './demo'
+import { takePersona } from './demo'
 import { registerServiceWorker } from './install'
 
+takePersona()
 unlockSoundOnFirstTouch()
 registerServiceWorker()
-dressForDemo()
 createApp(App).mount('#app')

@@ -5,7 +5,7 @@ import { get, patch, ProblemError, send } from '../shared/api'
 import { noteServerTime } from '../shared/clock'
 import { proofFor } from '../shared/keys'
 import type { SignalMessage } from '../shared/phone-media'
-import { accessToken, device, dropSession, leaving, onSession, refreshSession, sessionState, updateSession } from '../shared/session'
+import { accessToken, device, dropSession, leftByChoice, onSession, refreshSession, sessionState, updateSession } from '../shared/session'
 import type { ConnectionState, Line } from '../shared/socket'
 import { lang } from '../shared/i18n'
 import { recall } from '../shared/client'
@@ -148,7 +148,7 @@ export function disconnect(): void {
 
 onSession((session) => {
   if (session === null) {
-    if (me.value && !leaving()) toast(t('sign.ended'), { bad: true, forMs: 9_000 })
+    if (me.value && !leftByChoice()) toast(t('sign.ended'), { bad: true, forMs: 9_000 })
     disconnect()
     forgetCalls()
     me.value = null

@@ -1,4 +1,11 @@
-/** What the service says, as docs/openapi.json has it. */
+/**
+ * What the service says, under the names the pages use. The shapes are generated (`npm run types`) from docs/openapi.json;
+ * only what that document leaves open is written by hand.
+ */
+import type { components } from './openapi'
+
+type S = components['schemas']
+
 export type Id = string
 export type Iso = string
 
@@ -7,116 +14,26 @@ export interface Page<T> {
   next_cursor: string | null
 }
 
-export interface Service {
-  version: string
-  setup_required: boolean
-  demo: boolean
-  community_name: string | null
-  privacy_version: string
-}
-
-export interface Account {
-  id: Id
-  name: string
-  role: 'resident' | 'administrator'
-  privacy_accepted: boolean
-  language: string
-}
-
-export interface SessionDevice {
-  id: Id
-  name: string
-  state: 'approved' | 'pending'
-}
-
-export interface Session {
-  access_token: string
-  expires_in_s: number
-  server_time: Iso
-  device: SessionDevice
-  account: Account
-}
-
-export interface Household {
-  id: Id
-  name: string
-  building: string
-  unit: string | null
-  room: string
-  community: string
-  relation: 'owner' | 'family' | 'tenant'
-  tenancy_ends_at: Iso | null
-  let: boolean
-  ringing: boolean
-}
-
-export interface Me {
-  account: Account
-  device: SessionDevice
-  households: Household[]
-}
-
-export interface Device {
-  id: Id
-  name: string
-  state: 'approved' | 'pending'
-  this_device: boolean
-  account_name: string
-  created_at: Iso
-  last_seen_at: Iso | null
-}
-
-export interface Invitation {
-  id: Id
-  code: string
-  link: string
-  qr_svg: string
-  expires_at: Iso
-  relation: 'owner' | 'family' | 'tenant'
-}
-
+export type Service = S['ServiceOut']
+export type Session = S['SessionOut']
+export type SessionDevice = Session['device']
+export type Account = Session['account']
+export type Me = S['MeOut']
+export type Household = Me['households'][number]
+export type Device = S['DevicesOut']['items'][number]
+export type Invitation = S['InvitationOut']
 /** An invitation nobody has used; its code was shown once, when it was made. */
-export interface OpenInvitation {
-  id: Id
-  relation: 'owner' | 'family' | 'tenant'
-  made_at: Iso
-  expires_at: Iso
-}
+export type OpenInvitation = S['InvitationsOut']['items'][number]
+export type Lease = S['LeasesOut']['items'][number]
+export type NewLease = S['NewLeaseOut']
 
-export interface Lease {
-  id: Id
-  household_id: Id
-  household_name: string
-  starts_at: Iso
-  ends_at: Iso
-  tenants: string[]
-}
+export type Door = S['DoorsOut']['items'][number]
+export type Contact = Door['contact']
+export type Opening = S['OpeningOut']
+export type OpeningState = Opening['state']
+export type AccessRecord = S['RecordsOut']['items'][number]
 
-export interface NewLease extends Lease {
-  invitation: Invitation
-}
-
-export type Contact = 'open' | 'closed' | 'unknown'
-
-export interface Door {
-  id: Id
-  name: string
-  kind: 'gate' | 'unit'
-  station_online: boolean
-  contact: Contact
-}
-
-export type OpeningState = 'commanded' | 'opened' | 'failed' | 'expired' | 'unanswered' | 'offline'
-
-export interface Opening {
-  id: Id
-  door: { id: Id; name: string }
-  state: OpeningState
-  reason: string | null
-  at: Iso
-  call_id: Id | null
-}
-
+/** The closed set of docs/station-protocol.md, section 5; a test compares the two. */
 export type EndReason =
   | 'visitor_hung_up'
   | 'resident_hung_up'
@@ -132,87 +49,24 @@ export type EndReason =
   | 'media_failed'
   | 'withdrawn'
 
-export type PictureMoment = 'press' | 'answer' | 'opening'
-
-export interface Picture {
-  moment: PictureMoment
-  url: string | null
-  missing: string | null
-}
-
-export type LegState = 'ringing' | 'answered' | 'declined' | 'completed_elsewhere' | 'ended'
+export type LegState = NonNullable<S['CallOut']['my_leg']>
 
 /** A call as a phone sees it. What is sent to all phones of a home at once has `legs` in place of `my_leg`. */
-export interface Call {
-  id: Id
-  version: number
-  state: 'ringing' | 'answered' | 'ended'
-  station: { id: Id; name: string }
-  doors: { id: Id; name: string }[]
-  household: { id: Id; name: string }
-  placed_at: Iso
-  expires_at: Iso
-  talk_until: Iso | null
-  answered_at: Iso | null
-  answered_by: { device_id: Id | null; name: string | null } | null
-  ended_at: Iso | null
+export type Call = Omit<S['CallOut'], 'end_reason' | 'my_leg'> & {
   end_reason: EndReason | null
-  ended_by: { device_id: Id | null; name: string | null } | null
-  missed: boolean
   my_leg?: LegState | null
   legs?: { device_id: Id; state: LegState }[]
-  pictures: Picture[]
-  server_time: Iso
 }
 
-export interface AccessRecord {
-  id: Id
-  at: Iso
-  kind: string
-  door: { id: Id; name: string }
-  method: 'call' | 'app'
-  result: 'refused' | OpeningState
-  reason: string | null
-  call_id: Id | null
-  pictures: Picture[]
-}
+export type Picture = S['CallOut']['pictures'][number]
+export type PictureMoment = Picture['moment']
 
 export interface IceServers {
   ice_servers: RTCIceServer[]
   expires_in_s: number
 }
 
-export interface DemoInvitation {
-  code: string
-  name: string
-  relation: string
-}
-
-export interface Community {
-  id: Id
-  name: string
-  kind: 'closed' | 'open' | 'single_block'
-  address_code: string | null
-  timezone: string
-}
-
-export interface StaffStation {
-  id: Id
-  name: string
-  kind: 'unit' | 'gate'
-  doors: { id: Id; name: string }[]
-  paired: boolean
-  online: boolean
-  last_seen_at: Iso | null
-  software: string | null
-  config_version: number
-  applied_config_version: number | null
-  clock_offset_ms: number | null
-}
-
-export interface PairingCode {
-  code: string
-  expires_at: Iso
-  link: string
-  qr_svg: string
-}
+export type DemoInvitation = S['PersonaOut']
+export type Community = S['CommunityOut']
+export type StaffStation = S['StationOut']
+export type PairingCode = S['PairingCodeOut']

@@ -30,6 +30,7 @@ export function adoptSession(session: Session): Session {
   noteServerTime(session.server_time)
   held.value = { ...session, expiresAtMs: performance.now() + session.expires_in_s * 1000 }
   sessionState.value = 'signed_in'
+  byChoice = false
   remember('signed-in', '1')
   for (const listener of listeners) listener(session)
   return session
@@ -91,8 +92,8 @@ export async function resumeSession(): Promise<void> {
 
 let byChoice = false
 
-/** Whether the session is being ended by the person, rather than by the service. */
-export const leaving = (): boolean => byChoice
+/** Whether the last session was ended by the person, rather than by the service. */
+export const leftByChoice = (): boolean => byChoice
 
 export async function signOut(): Promise<void> {
   byChoice = true
@@ -100,6 +101,5 @@ export async function signOut(): Promise<void> {
     await send('DELETE', '/session', { token: await accessToken() })
   } finally {
     dropSession()
-    byChoice = false
   }
 }

@@ -64,7 +64,8 @@ function drawVisitor(c: CanvasRenderingContext2D, seconds: number, time: string)
   const sway = Math.sin(seconds * 1.3) * 4
   const breath = Math.sin(seconds * 2) * 1.5
   c.save()
-  c.translate(320 + sway, breath)
+  c.translate(320 + sway, breath - 16)
+  c.scale(0.86, 0.86)
   drawBody(c)
   drawFace(c, seconds)
   c.restore()
@@ -106,10 +107,10 @@ function drawBody(c: CanvasRenderingContext2D): void {
   coat.addColorStop(1, '#1c4d80')
   c.fillStyle = coat
   c.beginPath()
-  c.moveTo(-160, HEIGHT + 20)
-  c.bezierCurveTo(-158, 372, -112, 336, -52, 322)
+  c.moveTo(-178, HEIGHT + 120)
+  c.bezierCurveTo(-172, 372, -112, 336, -52, 322)
   c.lineTo(52, 322)
-  c.bezierCurveTo(112, 336, 158, 372, 160, HEIGHT + 20)
+  c.bezierCurveTo(112, 336, 172, 372, 178, HEIGHT + 120)
   c.fill()
   c.fillStyle = '#dca57a'
   c.beginPath()
@@ -176,10 +177,10 @@ function drawBadge(c: CanvasRenderingContext2D, sway: number, breath: number, ti
   c.translate(sway, breath)
   c.fillStyle = '#f6f3e8'
   c.beginPath()
-  c.roundRect(228, 352, 184, 56, 10)
+  c.roundRect(230, 286, 180, 54, 10)
   c.fill()
-  caption(c, '手绘演示画面 · drawn', 374, 16, '#22302a')
-  caption(c, time, 397, 17, '#3d4d45')
+  caption(c, '手绘演示画面 · drawn', 307, 16, '#22302a')
+  caption(c, time, 330, 17, '#3d4d45')
   c.restore()
 }
 

@@ -28,7 +28,7 @@ export const t = defineMessages(
     nobody_yet: '正在联系住户…',
     talking: '正在与 {dial} 通话',
     talking_text: '请对着门口机说话',
-    no_microphone: '门口机没有麦克风，住户听不到您',
+    no_microphone: '没有麦克风，住户听不到您',
     seconds_left: '剩余 {s} 秒',
     resident_picture: '住户画面',
     your_picture: '您的画面',

@@ -1,0 +1,56 @@
+"""Fixtures: one Chromium for all browser tests, and the devices of one test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.devices import Devices, Kiosk, Phone, devices_in
+from tests.support.service import FAMILY, Service
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium with a camera and a microphone that are not there: a moving picture and a beep each second."""
+    # Playwright's loop stays in this thread while it is open; the package's end gives the thread back to other tests.
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def devices(browser: Browser, start_service: Callable[..., Service]) -> Iterator[Devices]:
+    """Phones, kiosks and desks; closed before the service, and no page may have complained or gone elsewhere."""
+    with devices_in(browser) as made:
+        yield made
+
+
+@pytest.fixture
+def phone_of(devices: Devices, service: Service) -> Callable[..., Phone]:
+    """A family member's phone, come in by an invitation's link."""
+
+    def make(persona: str = "mum", **options: Any) -> Phone:
+        return devices.phone(service.origin, **options).join(service.invitation(persona), FAMILY[persona][0])
+
+    return make
+
+
+@pytest.fixture
+def kiosk(devices: Devices, service: Service) -> Kiosk:
+    """The family's entrance with the kiosk page as its station."""
+    return devices.kiosk(service.origin).pair(service.pairing_code(service.community().unit_station_id))
