@@ -15,11 +15,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend import access_log, doors
 from backend.access_log import Entry, RecordKind
-from backend.access_rules import CallClaim, Decision, Request, decide
+from backend.access_rules import CallClaim, Decision, Reason, Request, decide
 from backend.clock import utc_now
 from backend.communities import Household
-from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed, scoped_get
-from backend.errors import AccessDeniedError, IdempotencyMismatchError
+from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed
+from backend.errors import AccessDeniedError, ConflictError, IdempotencyMismatchError, NotFoundError
 from backend.events import OpeningChanged
 from backend.failpoints import failpoint
 from backend.households import Membership, memberships
@@ -77,7 +77,7 @@ class OpenCommand:
 
     command_id: str
     community_id: str
-    station_id: str
+    station_id: str | None
     door_id: str
     relay: int
     hold_s: int
@@ -101,18 +101,26 @@ class DoorController(Protocol):
     def station_for(self, session: Session, door_id: str) -> tuple[str, int] | None:
         """The station that moves this door and the number of its relay, None when no station has it."""
 
-    def release(self, command: OpenCommand) -> Acknowledgement:
-        """Send the command and wait for its acknowledgement within the deadline; never raises for a silent station."""
+    def release(self, command: OpenCommand) -> Acknowledgement | None:
+        """Send the command and wait within the deadline; None when the station's word came and is settled already."""
 
     def wait(self, command_id: str) -> None:
         """Wait until a command that is under way is settled, or its deadline is over."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpeningView:
+    """An opening and the name of its door."""
+
+    opening: Opening
+    door_name: str
+
+
 class CallBook(Protocol):
     """What opening has to know of calls."""
 
-    def claim(
-        self, session: Session, *, call_id: str, tenancy_ids: set[str], device_id: str, door_id: str, now: datetime
+    def claim_of(
+        self, session: Session, *, call_id: str, tenancy_ids: set[str], device_id: str, door_id: str
     ) -> CallClaim:
         """How this call stands towards this person, device and door."""
 
@@ -134,7 +142,7 @@ class AccessDesk:
 
     def open_door(
         self, caller: Caller, *, door_id: str, call_id: str | None, idempotency_key: str, now: datetime
-    ) -> Opening:
+    ) -> OpeningView:
         """Open a door for a resident, from a call or on their own; a repeated key opens once and gets the same opening.
 
         Raises:
@@ -143,45 +151,51 @@ class AccessDesk:
             IdempotencyMismatchError: the key was used for another door or call.
         """
         try:
-            opening, decision = self._decide(
-                caller, door_id=door_id, call_id=call_id, idempotency_key=idempotency_key, now=now
-            )
+            begun = self._decide(caller, door_id=door_id, call_id=call_id, idempotency_key=idempotency_key, now=now)
         except IntegrityError:
             # Two equal requests at once: the unique key let one through, this one reads what that one made.
-            opening, decision = self._repeated(caller, idempotency_key=idempotency_key), None
-        if opening is None:
-            assert decision is not None
-            raise AccessDeniedError("this door does not open for you now", reason=decision.reason)
-        if (opening.door_id, opening.call_id) != (door_id, call_id):
-            raise IdempotencyMismatchError("this idempotency key was used for another opening")
-        if decision is None:
-            self.controller.wait(opening.id)
-            return self.opening(caller, opening_id=opening.id)
+            begun = self._repeated(caller, idempotency_key=idempotency_key)
+        if isinstance(begun, Decision):
+            raise AccessDeniedError("this door does not open for you now", reason=begun.reason)
+        if isinstance(begun, Opening):
+            if (begun.door_id, begun.call_id) != (door_id, call_id):
+                raise IdempotencyMismatchError("this idempotency key was used for another opening")
+            self.controller.wait(begun.id)
+            return self.opening(caller, opening_id=begun.id)
         failpoint("server.decision_recorded")
-        self._carry_out(opening)
-        return self.opening(caller, opening_id=opening.id)
+        self._carry_out(begun)
+        return self.opening(caller, opening_id=begun.command_id)
 
-    def opening(self, caller: Caller, *, opening_id: str) -> Opening:
+    def opening(self, caller: Caller, *, opening_id: str) -> OpeningView:
         """One of the caller's openings.
 
         Raises:
             NotFoundError: there is none.
         """
         with self.db.reading() as session:
-            opening = scoped_get(session, Opening, caller.community_id, opening_id)
-            if opening.account_id != caller.account_id:
-                scoped_get(session, Opening, "", opening_id)
-            return opening
+            row = session.execute(
+                select(Opening, doors.Door.name)
+                .join(doors.Door, doors.Door.id == Opening.door_id)
+                .where(Opening.id == opening_id, Opening.account_id == caller.account_id)
+            ).one_or_none()
+        if row is None:
+            raise NotFoundError("there is no such opening")
+        return OpeningView(opening=row[0], door_name=row[1])
 
-    def settle(self, command_id: str, acknowledgement: Acknowledgement, *, now: datetime) -> bool:
+    def settle(
+        self, command_id: str, acknowledgement: Acknowledgement, *, now: datetime, station_id: str | None = None
+    ) -> bool:
         """Record what became of an opening, once; a station's late word replaces an earlier 'no answer'.
 
         Returns whether this word changed what is known.
+
+        Raises:
+            NotFoundError: no such opening, or `station_id` says it and it is another station's.
         """
         with self.db.unit_of_work() as uow:
             opening = uow.session.get(Opening, command_id)
-            if opening is None:
-                return False
+            if opening is None or station_id not in {None, opening.station_id}:
+                raise NotFoundError("there is no such command")
             replaces = (
                 (OpeningState.COMMANDED,)
                 if acknowledgement.state in {OpeningState.UNANSWERED, OpeningState.OFFLINE}
@@ -200,6 +214,8 @@ class AccessDesk:
                 self.calls.door_opened(
                     uow, door_id=opening.door_id, call_id=opening.call_id, device_id=opening.device_id, now=now
                 )
+            uow.session.refresh(opening)
+            door = uow.get(doors.Door, opening.community_id, opening.door_id)
             uow.state(
                 OpeningChanged(
                     community_id=opening.community_id,
@@ -208,6 +224,7 @@ class AccessDesk:
                     door_id=opening.door_id,
                     call_id=opening.call_id,
                     state=acknowledgement.state,
+                    snapshot=OpeningView(opening=opening, door_name=door.name),
                 )
             )
             access_log.append(
@@ -241,9 +258,12 @@ class AccessDesk:
         silent = Acknowledgement(state=OpeningState.UNANSWERED, detail="the service restarted")
         return sum(self.settle(opening_id, silent, now=now) for opening_id in lost)
 
-    def _repeated(self, caller: Caller, *, idempotency_key: str) -> Opening | None:
+    def _repeated(self, caller: Caller, *, idempotency_key: str) -> Opening:
         with self.db.reading() as session:
-            return self._earlier(session, caller, idempotency_key)
+            earlier = self._earlier(session, caller, idempotency_key)
+        if earlier is None:
+            raise ConflictError("the first request with this key was undone; try again")
+        return earlier
 
     def _earlier(self, session: Session, caller: Caller, idempotency_key: str) -> Opening | None:
         return session.scalar(
@@ -252,70 +272,44 @@ class AccessDesk:
 
     def _decide(
         self, caller: Caller, *, door_id: str, call_id: str | None, idempotency_key: str, now: datetime
-    ) -> tuple[Opening | None, Decision | None]:
-        """One transaction: decision row and, when granted, the opening. (opening, None) for a repeated key."""
+    ) -> OpenCommand | Opening | Decision:
+        """One transaction: the decision's record and, when granted, the opening.
+
+        Returns the command to carry out, the opening that this key made before, or the refusal.
+        """
         with self.db.unit_of_work() as uow:
-            session = uow.session
-            earlier = self._earlier(session, caller, idempotency_key)
+            earlier = self._earlier(uow.session, caller, idempotency_key)
             if earlier is not None:
-                return earlier, None
+                return earlier
             door = uow.get(doors.Door, caller.community_id, door_id)
-            standing = memberships(session, caller.account_id, now=now)
-            counting = [m for m in standing if m.counts]
-            way = _way_to(session, counting, door)
-            claim = None
-            if call_id is not None:
-                claim = self.calls.claim(
-                    session,
-                    call_id=call_id,
-                    tenancy_ids={m.tenancy_id for m in counting},
-                    device_id=caller.device_id,
-                    door_id=door.id,
-                    now=now,
-                )
-            decision = decide(
-                Request(
-                    device_approved=caller.approved,
-                    has_household=bool(standing),
-                    lives_here=bool(counting),
-                    own_door=way is not None,
-                    call=claim,
-                )
+            decision, via = self._judge(uow.session, caller, door=door, call_id=call_id, now=now)
+            mover = self.controller.station_for(uow.session, door.id)
+            command = OpenCommand(
+                command_id=new_id(),
+                community_id=caller.community_id,
+                station_id=mover[0] if mover else None,
+                door_id=door.id,
+                relay=mover[1] if mover else 0,
+                hold_s=door.hold_s,
+                issued_at=now,
+                expires_at=now + timedelta(seconds=self.lifetime_s),
+                call_id=call_id,
             )
-            via = way or (counting[0] if counting else None)
-            correlation_id = new_id()
-            opening = None
-            mover = self.controller.station_for(session, door.id)
             if decision.granted and via is not None:
-                opening = Opening(
-                    id=correlation_id,
-                    community_id=caller.community_id,
-                    device_id=caller.device_id,
-                    account_id=caller.account_id,
-                    idempotency_key=idempotency_key,
-                    door_id=door.id,
-                    station_id=mover[0] if mover else None,
-                    call_id=call_id,
-                    household_id=via.household_id,
-                    tenancy_id=via.tenancy_id,
-                    state=OpeningState.COMMANDED,
-                    commanded_at=now,
-                    expires_at=now + timedelta(seconds=self.lifetime_s),
-                )
-                session.add(opening)
-                session.flush()
+                uow.session.add(_opening_of(command, caller, via, idempotency_key))
+                uow.session.flush()
             access_log.append(
                 uow,
                 self.vault,
                 Entry(
                     kind=RecordKind.DECISION,
-                    correlation_id=correlation_id,
+                    correlation_id=command.command_id,
                     method="call" if call_id else "app",
                     result="granted" if decision.granted else "refused",
                     reason=decision.reason,
                     door_id=door.id,
-                    station_id=opening.station_id if opening else None,
-                    call_id=call_id if claim is not None and claim.mine else None,
+                    station_id=command.station_id,
+                    call_id=call_id if decision.reason in _REASONS_WITH_CALL else None,
                     household_id=via.household_id if via else None,
                     tenancy_id=via.tenancy_id if via else None,
                     account_id=caller.account_id,
@@ -324,36 +318,74 @@ class AccessDesk:
                 community_id=caller.community_id,
                 now=now,
             )
-            return opening, decision
+        return command if decision.granted else decision
 
-    def _carry_out(self, opening: Opening) -> None:
-        """Command the station, outside any transaction, and record what it said."""
-        if opening.station_id is None:
-            answer = Acknowledgement(state=OpeningState.OFFLINE, detail="no station has this door")
-        else:
-            with self.db.reading() as session:
-                hold_s = scoped_get(session, doors.Door, opening.community_id, opening.door_id).hold_s
-                mover = self.controller.station_for(session, opening.door_id)
-            answer = self.controller.release(
-                OpenCommand(
-                    command_id=opening.id,
-                    community_id=opening.community_id,
-                    station_id=opening.station_id,
-                    door_id=opening.door_id,
-                    relay=mover[1] if mover else 1,
-                    hold_s=hold_s,
-                    issued_at=opening.commanded_at,
-                    expires_at=opening.expires_at,
-                    call_id=opening.call_id,
-                )
+    def _judge(
+        self, session: Session, caller: Caller, *, door: doors.Door, call_id: str | None, now: datetime
+    ) -> tuple[Decision, Membership | None]:
+        """The decision, and the membership by which the person comes."""
+        standing = memberships(session, caller.account_id, now=now)
+        counting = [m for m in standing if m.counts]
+        claim = None
+        if call_id is not None:
+            claim = self.calls.claim_of(
+                session,
+                call_id=call_id,
+                tenancy_ids={m.tenancy_id for m in counting},
+                device_id=caller.device_id,
+                door_id=door.id,
             )
-        self.settle(opening.id, answer, now=utc_now())
+        way = None if claim is not None else _way_to(session, counting, door)
+        decision = decide(
+            Request(
+                device_approved=caller.approved,
+                has_household=bool(standing),
+                lives_here=bool(counting),
+                own_door=way is not None,
+                call=claim,
+            )
+        )
+        if claim is not None:
+            way = next((m for m in counting if m.tenancy_id == claim.tenancy_id), None)
+        return decision, way or (counting[0] if counting else None)
+
+    def _carry_out(self, command: OpenCommand) -> None:
+        """Command the station, outside any transaction, and record what it said."""
+        if command.station_id is None:
+            answer: Acknowledgement | None = Acknowledgement(
+                state=OpeningState.OFFLINE, detail="no station has this door"
+            )
+        else:
+            answer = self.controller.release(command)
+        if answer is not None:
+            self.settle(command.command_id, answer, now=utc_now())
+
+
+_REASONS_WITH_CALL = frozenset({Reason.RESIDENT_IN_CALL, Reason.NOT_DOOR_OF_CALL, Reason.ANSWERED_BY_ANOTHER})
+
+
+def _opening_of(command: OpenCommand, caller: Caller, via: Membership, idempotency_key: str) -> Opening:
+    return Opening(
+        id=command.command_id,
+        community_id=command.community_id,
+        device_id=caller.device_id,
+        account_id=caller.account_id,
+        idempotency_key=idempotency_key,
+        door_id=command.door_id,
+        station_id=command.station_id,
+        call_id=command.call_id,
+        household_id=via.household_id,
+        tenancy_id=via.tenancy_id,
+        state=OpeningState.COMMANDED,
+        commanded_at=command.issued_at,
+        expires_at=command.expires_at,
+    )
 
 
 def _way_to(session: Session, standing: list[Membership], door: doors.Door) -> Membership | None:
     """The membership whose home this door is on the way to."""
     for membership in standing:
         household = session.get_one(Household, membership.household_id)
-        if door.id in {d.id for d in doors.doors_of(session, household)}:
+        if doors.leads_to(door, household):
             return membership
     return None

@@ -41,6 +41,8 @@ class CallClaim:
     mine: bool
     serves_door: bool
     answered_by_another: bool
+    tenancy_id: str | None = None
+    """Whose call it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

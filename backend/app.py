@@ -11,7 +11,6 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from backend import events
 from backend.access import AccessDesk
-from backend.access_rules import CallClaim
 from backend.clock import utc_now
 from backend.config import Settings
 from backend.db import Database
@@ -47,23 +46,6 @@ from mobile_api.tending import Tender
 from notifications.sms import BackgroundSender, Sender, log_sender, webhook_sender
 
 MAX_REQUEST_BYTES = 128 * 1024
-
-
-class _CallBook:
-    """What opening knows of calls."""
-
-    def __init__(self, calls: CallDesk) -> None:
-        self._calls = calls
-
-    def claim(
-        self, session: Any, *, call_id: str, tenancy_ids: set[str], device_id: str, door_id: str, now: Any
-    ) -> CallClaim:
-        return self._calls.claim_for_opening(
-            session, call_id=call_id, tenancy_ids=tenancy_ids, device_id=device_id, door_id=door_id
-        )
-
-    def door_opened(self, uow: Any, *, door_id: str, call_id: str | None, device_id: str | None, now: Any) -> None:
-        self._calls.end_rings_of_door(uow, door_id=door_id, call_id=call_id, device_id=device_id, now=now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +175,7 @@ def _services(settings: Settings, db: Database, vault: Vault, *, sms: Sender | N
         proofs=proofs,
         gatekeeper=Gatekeeper(db, tokens, proofs),
         calls=desk,
-        access=AccessDesk(
-            db=db, vault=vault, controller=hub, calls=_CallBook(desk), lifetime_s=settings.open_lifetime_s
-        ),
+        access=AccessDesk(db=db, vault=vault, controller=hub, calls=desk, lifetime_s=settings.open_lifetime_s),
         hub=hub,
         pictures=PictureStore(settings.pictures, vault),
         limits=RateLimits(enabled=settings.rate_limits),

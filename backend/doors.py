@@ -93,6 +93,15 @@ def add_door(
     return door
 
 
+def leads_to(door: Door, household: Household) -> bool:
+    """Whether this door is on the way to this household: any gate, its building's own door, or its unit's."""
+    if door.community_id != household.community_id:
+        return False
+    if door.kind == DoorKind.GATE:
+        return True
+    return door.building_id == household.building_id and door.unit_id in {None, household.unit_id}
+
+
 def doors_of(session: Session, household: Household) -> list[Door]:
     """The doors on the way to this household, its own entrance first."""
     own = [Door.building_id == household.building_id, or_(Door.unit_id.is_(None), Door.unit_id == household.unit_id)]

@@ -73,13 +73,14 @@ class AccessRecorded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class OpeningChanged(Event):
-    """The state of an opening is known, or known better than before."""
+    """The state of an opening is known, or known better than before; `snapshot` as in `CallChanged`."""
 
     opening_id: str
     device_id: str
     door_id: str
     call_id: str | None
     state: str
+    snapshot: object = field(repr=False, compare=False, metadata={"stored": False})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Update, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from backend.access_rules import CallClaim
 from backend.db import Database, UnitOfWork, rows_changed
@@ -266,40 +266,48 @@ class CallDesk:
             uow.session.flush()
         return leg
 
-    def claim_for_opening(
+    # CallBook: what opening has to know of calls
+
+    def claim_of(
         self, session: Session, *, call_id: str, tenancy_ids: set[str], device_id: str, door_id: str
     ) -> CallClaim:
-        """How this call stands towards this person, device and door."""
-        call = session.get(Call, call_id)
-        if call is None or call.tenancy_id not in tenancy_ids:
+        """How this call stands towards this person, device and door: one statement."""
+        row = session.execute(
+            select(Call.state, Call.tenancy_id, CallLeg.device_id, StationDoor.door_id)
+            .outerjoin(CallLeg, CallLeg.id == Call.answered_leg_id)
+            .outerjoin(StationDoor, (StationDoor.station_id == Call.station_id) & (StationDoor.door_id == door_id))
+            .where(Call.id == call_id)
+        ).one_or_none()
+        if row is None or row[1] not in tenancy_ids:
             return CallClaim(running=False, mine=False, serves_door=False, answered_by_another=False)
-        serves = session.get(StationDoor, (call.station_id, door_id)) is not None
-        answered = session.get(CallLeg, call.answered_leg_id) if call.answered_leg_id else None
+        state, tenancy_id, answered_device, served_door = row
         return CallClaim(
-            running=call.state in ACTIVE,
+            running=state in ACTIVE,
             mine=True,
-            serves_door=serves,
-            answered_by_another=answered is not None and answered.device_id != device_id,
+            serves_door=served_door is not None,
+            answered_by_another=answered_device not in {None, device_id},
+            tenancy_id=tenancy_id,
         )
 
-    def end_rings_of_door(
+    def door_opened(
         self, uow: UnitOfWork, *, door_id: str, call_id: str | None, device_id: str | None, now: datetime
     ) -> None:
         """A door opened: its call stops ringing, and so does any ring of a unit station that has only this door.
 
         At a gate others pass all the time, so an opening that is not of the call leaves it ringing. A talk goes on.
         """
-        if call_id is not None:
-            self._end(uow, call_id, Act.OPENED_BY_CALL, by=device_id, now=now)
+        other = aliased(StationDoor)
+        doors_there = select(func.count()).where(other.station_id == Station.id).correlate(Station).scalar_subquery()
         ringing = uow.session.execute(
-            select(Call.id, Station.id)
+            select(Call.id, Station.kind, doors_there)
             .join(Station, Station.id == Call.station_id)
             .join(StationDoor, StationDoor.station_id == Station.id)
-            .where(StationDoor.door_id == door_id, Station.kind == StationKind.UNIT, Call.state == CallState.RINGING)
+            .where(StationDoor.door_id == door_id, Call.state == CallState.RINGING)
         ).all()
-        for ringing_id, station_id in ringing:
-            doors = uow.session.scalars(select(StationDoor.door_id).where(StationDoor.station_id == station_id)).all()
-            if len(doors) == 1:
+        for ringing_id, kind, doors in ringing:
+            if ringing_id == call_id:
+                self._end(uow, ringing_id, Act.OPENED_BY_CALL, by=device_id, now=now)
+            elif kind == StationKind.UNIT and doors == 1:
                 self._end(uow, ringing_id, Act.DOOR_OPENED, by=device_id, now=now)
 
 

@@ -66,7 +66,7 @@ def record_event(
         note_contact(uow, station=station, door_id=event.door_id, contact=contact, now=now)
     opening = _recent_opening(uow, event.door_id, now) if event.kind == EventKind.DOOR_OPENED else None
     if event.kind in {EventKind.DOOR_OPENED, EventKind.EXIT_BUTTON}:
-        calls.end_rings_of_door(
+        calls.door_opened(
             uow,
             door_id=event.door_id,
             call_id=opening.call_id if opening else None,

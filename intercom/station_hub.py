@@ -133,7 +133,7 @@ class StationHub:
         ).one_or_none()
         return (row.station_id, row.relay) if row else None
 
-    def release(self, command: OpenCommand) -> Acknowledgement:
+    def release(self, command: OpenCommand) -> Acknowledgement | None:
         """Send the command and wait for the station's word.
 
         The word itself is recorded by the namespace when it arrives, so that a late one is not lost; what is returned
@@ -154,10 +154,11 @@ class StationHub:
                 call_id=command.call_id,
                 by="resident",
             )
-            if not self.tell(command.station_id, ServerEvent.OPEN, wire.to_wire()):
+            if command.station_id is None or not self.tell(command.station_id, ServerEvent.OPEN, wire.to_wire()):
                 return Acknowledgement(state=OpeningState.OFFLINE, detail="the door station is offline")
             failpoint("server.command_sent")
-            settled.wait(self._open_wait_s)
+            if settled.wait(self._open_wait_s):
+                return None
             return Acknowledgement(state=OpeningState.UNANSWERED, detail="the door station did not answer")
         finally:
             with self._lock:

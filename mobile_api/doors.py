@@ -74,8 +74,7 @@ def open_door(door_id: str, json_data: OpeningIn) -> OpeningOut:
         idempotency_key=idempotency_key(required=True) or "",
         now=utc_now(),
     )
-    with do.db.reading() as session:
-        return opening_out(session, opening)
+    return opening_out(opening)
 
 
 @blueprint.get("/openings/<opening_id>")
@@ -83,10 +82,7 @@ def open_door(door_id: str, json_data: OpeningIn) -> OpeningOut:
 @blueprint.output(OpeningOut)
 def read_opening(opening_id: str) -> OpeningOut:
     """One of the caller's openings as it is known now."""
-    do = services()
-    opening = do.access.opening(caller(), opening_id=opening_id)
-    with do.db.reading() as session:
-        return opening_out(session, opening)
+    return opening_out(services().access.opening(caller(), opening_id=opening_id))
 
 
 @blueprint.get("/records")

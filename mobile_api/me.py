@@ -7,7 +7,6 @@ from apiflask import APIBlueprint
 from backend.accounts import PRIVACY_VERSION, Account, name_of
 from backend.clock import utc_now
 from backend.communities import Community, address_of
-from backend.db import scoped_get
 from backend.errors import ForbiddenError, NotFoundError, ValidationFailedError
 from backend.households import (
     Relation,
@@ -292,11 +291,11 @@ def finish_lease(lease_id: str) -> Any:
     """End a lease of one's own home now; the tenants lose everything at once."""
     do, who, now = services(), caller(), utc_now()
     with do.db.unit_of_work() as uow:
-        lease = scoped_get(uow.session, Tenancy, who.community_id, lease_id)
+        lease = uow.session.get(Tenancy, lease_id)
         owned = [
             m.household_id for m in memberships(uow.session, who.account_id, now=now) if m.relation == Relation.OWNER
         ]
-        if lease.household_id not in owned:
+        if lease is None or lease.household_id not in owned:
             raise NotFoundError("there is no such lease")
         end_lease(uow, community_id=who.community_id, tenancy_id=lease.id, now=now)
     return ""

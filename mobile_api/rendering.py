@@ -6,10 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.access import Opening
+from backend.access import OpeningView
 from backend.accounts import Account, name_of
 from backend.communities import address_of
-from backend.doors import Door
 from backend.identity import sessions
 from backend.pictures import PictureView
 from backend.vault import Vault
@@ -132,12 +131,12 @@ def view_out(do: Services, view: CallView, *, device_id: str | None, now: dateti
         return call_out(view, place_of(session, view.call), pictures=pictures, device_id=device_id, now=now)
 
 
-def opening_out(session: Session, opening: Opening) -> OpeningOut:
-    """An opening as it stands."""
-    door = session.get_one(Door, opening.door_id)
+def opening_out(view: OpeningView) -> OpeningOut:
+    """An opening as it is known."""
+    opening = view.opening
     return OpeningOut(
         id=opening.id,
-        door=DoorRefOut(id=door.id, name=door.name),
+        door=DoorRefOut(id=opening.door_id, name=view.door_name),
         state=opening.state,
         reason=opening.detail,
         at=opening.settled_at or opening.commanded_at,

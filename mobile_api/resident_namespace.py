@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import update
 
-from backend.access import Opening
+from backend.access import OpeningView
 from backend.clock import iso, utc_now
 from backend.errors import DevicePendingError, SignInRequiredError, ValidationFailedError
 from backend.events import (
@@ -214,8 +214,8 @@ class ResidentNamespace(GuardedNamespace):
 
     def announce_opening(self, fact: OpeningChanged) -> None:
         """What became of an opening, also when the word came late."""
-        with self._do.db.reading() as session:
-            body = opening_out(session, session.get_one(Opening, fact.opening_id))
+        assert isinstance(fact.snapshot, OpeningView), "an opening's fact carries the opening"
+        body = opening_out(fact.snapshot)
         self.send("opening", body.model_dump(mode="json"), to=f"device:{fact.device_id}")
 
     def announce_door(self, fact: DoorContactChanged) -> None:

@@ -44,7 +44,7 @@ class RefusedError(Exception):
     @property
     def final(self) -> bool:
         """Whether repeating the same message cannot help."""
-        return 400 <= self.status < 500 and self.status not in (408, 409, 425, 429)
+        return self.status in (400, 403, 404, 410, 413, 422)
 
 
 def pause_s(attempt: int, *, rng: Callable[[], float] = random.random) -> float:

@@ -189,7 +189,7 @@ class SocketIo:
 
 
 class Http:
-    """One kept-alive HTTP/1.1 connection, for requests whose time counts."""
+    """HTTP/1.1 for requests whose time counts; keeps its connection as long as the server does."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -210,8 +210,11 @@ class Http:
         length = int(head.split("content-length:", 1)[1].split("\r\n", 1)[0])
         answer = await self._reader.readexactly(length)
         at = time.perf_counter()
+        if "connection: close" in head:
+            self.close()
         return int(head.split(" ", 2)[1]), json.loads(answer) if answer else None, at
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+            self._writer = self._reader = None

@@ -24,19 +24,19 @@ FLAGS = [
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     """Chromium with a camera and a microphone that are not there: a moving picture and a beep each second."""
     # Playwright's loop stays in this thread while it is open; the package's end gives the thread back to other tests.
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def devices(browser: Browser, start_service: Callable[..., Service]) -> Iterator[Devices]:
+def devices(chromium: Browser, start_service: Callable[..., Service]) -> Iterator[Devices]:
     """Phones, kiosks and desks; closed before the service, and no page may have complained or gone elsewhere."""
-    with devices_in(browser) as made:
+    with devices_in(chromium) as made:
         yield made
 
 

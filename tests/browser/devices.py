@@ -1,5 +1,6 @@
 """Phones, kiosks and desks as people hold them: each a browser context of its own, worked by what stands on its buttons."""
 
+import json
 import os
 import re
 import time
@@ -93,6 +94,20 @@ class Device:
         """The newest connection that is not closed, or the newest."""
         return newest(self.peers())
 
+    def hears(self) -> None:
+        """Packets of sound keep coming, and they are no silence."""
+        first = self.media()
+
+        def more() -> bool:
+            now = self.media()
+            return bool(
+                now["audio_packets"] > first["audio_packets"] + 20
+                and now["audio_bytes"] > first["audio_bytes"]
+                and now["audio_energy"] > first["audio_energy"] + 1e-5
+            )
+
+        eventually(self.page, more, "sound", otherwise=lambda: f"{first} then {self.peers()}")
+
     def eventually(self, look: Callable[[], Any], what: str, *, timeout_s: float = 20) -> Any:
         return eventually(self.page, look, what, timeout_s=timeout_s)
 
@@ -113,14 +128,21 @@ def newest(peers: list[dict[str, Any]]) -> dict[str, Any]:
     return (alive or peers or [{"state": "none", "frames": 0}])[-1]
 
 
-def eventually(page: Page, look: Callable[[], Any], what: str, *, timeout_s: float = 20) -> Any:
+def eventually(
+    page: Page,
+    look: Callable[[], Any],
+    what: str,
+    *,
+    timeout_s: float = 20,
+    otherwise: Callable[[], Any] = lambda: "",
+) -> Any:
     """Ask until it is so, while the browser goes on; fails with what was last seen."""
     end = time.monotonic() + timeout_s
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < end, f"{what} did not come within {timeout_s} s"
+        assert time.monotonic() < end, f"{what} did not come within {timeout_s} s {otherwise()}"
         page.wait_for_timeout(40)
 
 
@@ -214,15 +236,12 @@ class Devices:
         self.made: list[Device] = []
 
     def _open(self, kind: type[D], origin: str, size: dict[str, int], **options: Any) -> D:
-        peers = {key: options.pop(key) for key in ("policy", "keep_open") if key in options}
+        peers = {"policy": options.pop("policy", None), "keepOpen": options.pop("keep_open", False)}
         context = self.browser.new_context(viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai", **options)
         context.set_default_timeout(PATIENCE_MS)
         watch = Watch(origin=origin)
         watch.follow(context)
-        made = "{" + ",".join(
-            [f"policy: {peers['policy']!r}"] * ("policy" in peers) + ["keepOpen: true"] * bool(peers.get("keep_open"))
-        ) + "}"
-        context.add_init_script(f"window.__peerOptions = {made};\n{PEERS_SCRIPT}")
+        context.add_init_script(f"window.__peerOptions = {json.dumps(peers)};\n{PEERS_SCRIPT}")
         device = kind(context, context.new_page(), watch)
         self.made.append(device)
         return device

@@ -20,8 +20,8 @@ from backend.households import Relation, Resident, Tenancy, add_resident, end_le
 from backend.identity import devices, invitations
 from backend.identity.proofs import DeviceKey
 from backend.ids import new_digits, new_id
-from intercom.call_state import Act, CallState
 from intercom.call_records import Call, CallLeg
+from intercom.call_state import Act, CallState
 from intercom.calls import _new_leg
 from intercom.station_protocol import StationKind
 from intercom.stations import Station, StationDoor, add_station
@@ -73,15 +73,18 @@ class World:
                 select(Household).where(
                     Household.community_id == self.community_id,
                     Household.unit_id == home.unit_id,
-                    Household.room.in_(["101", "102", "201"]),
+                    Household.room.in_(["101", "102"]),
                 )
             ).all()
             self.other_building = session.scalars(
                 select(Building).where(Building.community_id == self.community_id, Building.id != home.building_id)
             ).first()
-            far = session.scalars(select(Household).where(Household.building_id == self.other_building.id)).first()
-            self.mums_second, self.past_household, self.landlords_second = (household.id for household in rest)
-            self.neighbours_household = far.id
+            far = session.scalars(
+                select(Household).where(Household.building_id == self.other_building.id).order_by(Household.id)
+            ).all()
+            self.mums_second, self.past_household = (household.id for household in rest)
+            # Of another building, so that no way leads from it through the door of the let home.
+            self.landlords_second, self.neighbours_household = far[0].id, far[1].id
             self.far_station = session.scalars(
                 select(Station).where(Station.building_id == self.other_building.id).order_by(Station.id)
             ).first()
@@ -420,14 +423,14 @@ class World:
         return self.pictures.link(picture_id, now=now)
 
     def secrets_of(self, home: Home) -> list[str]:
-        """Identifiers and names that nobody outside the home may see."""
+        """Identifiers that nobody outside the home may see."""
         with self.db.reading() as session:
             calls = session.scalars(select(Call.id).where(Call.tenancy_id == home.tenancy_id))
             openings = session.scalars(select(Opening.id).where(Opening.tenancy_id == home.tenancy_id))
             found = session.scalars(
                 select(devices.Device.id).where(devices.Device.account_id.in_([home.housemate_id, home.member_id]))
             )
-            return [home.tenancy_id, *calls, *openings, *found]
+            return [*calls, *openings, *found]
 
 
 def thumbprint(phone: Phone) -> str:
@@ -461,4 +464,3 @@ def token_of_a_station(station: TestStation) -> str:
 def number() -> str:
     """A number of a building, unit or room that is most likely free."""
     return str(int(new_digits(6)) + 1)[:6]
-

@@ -144,6 +144,34 @@ class Phone:
         assert self.socket is not None
         return self.socket.call(event, body, namespace="/resident", timeout=10)
 
+    def rings(self, call_id: str) -> Any:
+        """Wait until this phone is told that the call rings."""
+        return self.told(call_id, "ringing")
+
+    def told(self, call_id: str, state: str, *, timeout: float = 10) -> Any:
+        """Wait for the call in this state."""
+        return self.inbox.wait("call", lambda c: c["id"] == call_id and c["state"] == state, timeout=timeout)
+
+    def answer(self, call_id: str) -> requests.Response:
+        return self.call("POST", f"/calls/{call_id}/answer")
+
+    def decline(self, call_id: str) -> requests.Response:
+        return self.call("POST", f"/calls/{call_id}/decline")
+
+    def hang_up(self, call_id: str) -> requests.Response:
+        return self.call("POST", f"/calls/{call_id}/hang-up")
+
+    def open(self, door_id: str, *, call_id: str | None = None, key: str | None = None) -> requests.Response:
+        """Tap a door, with a fresh key unless one is given."""
+        body = {} if call_id is None else {"call_id": call_id}
+        return self.call("POST", f"/doors/{door_id}/openings", body, key=key or secrets.token_hex(8))
+
+    def leave(self) -> None:
+        """Close the page, as a phone that is put away does."""
+        assert self.socket is not None
+        self.socket.disconnect()
+        self.socket = None
+
     def close(self) -> None:
         if self.socket is not None:
             self.socket.disconnect()

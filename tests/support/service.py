@@ -1,6 +1,5 @@
 """A running service for tests: real server on a free port, real database in a fresh folder, three seeded communities."""
 
-import dataclasses
 import re
 import shutil
 import threading
@@ -17,7 +16,7 @@ from backend.households import Relation, Resident, Tenancy, current_tenancy
 from backend.identity import invitations
 from backend.migrations import upgrade
 from backend.vault import Vault
-from intercom.stations import make_pairing_code
+from intercom.stations import Station, doors_of_station, make_pairing_code
 from mobile_api.seed import DEMO_ADMINISTRATOR_PASSWORD, FAMILY, SeededCommunity, seed
 from tests.support.phones import Phone
 from tests.support.stations import TestStation
@@ -94,13 +93,16 @@ class Service:
             **settings,
         }
         self.settings = Settings(**values)
-        extra = {"claim": claim} if claim is not None else {}
-        self.made: Gatehouse = create_app(self.settings, sms=self.sms, **extra)
+        self._claim = {"claim": claim} if claim is not None else {}
+        self._closing: list[Any] = []
+        self._start()
+
+    def _start(self) -> None:
+        self.made: Gatehouse = create_app(self.settings, sms=self.sms, **self._claim)
         self._server = self.made.server("127.0.0.1", self.port)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         self.made.tender.start()
-        self._closing: list[Any] = []
 
     @property
     def db(self) -> Database:
@@ -163,6 +165,27 @@ class Service:
             )
         return code
 
+    def set_times(
+        self,
+        *,
+        ring_s: int | None = None,
+        talk_s: int | None = None,
+        kind: CommunityKind = CommunityKind.CLOSED,
+        gate: bool = False,
+    ) -> None:
+        """Give the station of the seeded family shorter times than an administrator may."""
+        station_id = self.community(kind).gate_station_id if gate else self.community(kind).unit_station_id
+        with self.db.unit_of_work() as uow:
+            station = uow.session.get_one(Station, station_id)
+            station.ring_s, station.talk_s = ring_s or station.ring_s, talk_s or station.talk_s
+
+    def doors(self, *, kind: CommunityKind = CommunityKind.CLOSED, gate: bool = False) -> list[str]:
+        """The doors of the seeded family's entrance station, or of the gate's."""
+        station_id = self.community(kind).gate_station_id if gate else self.community(kind).unit_station_id
+        assert station_id is not None
+        with self.db.reading() as session:
+            return [door.id for door, _ in doors_of_station(session, station_id)]
+
     def name_of(self, session: Any, account_id: str) -> str:
         from backend.accounts import Account, name_of
 
@@ -220,19 +243,10 @@ class Service:
         self._closing.append(station)
         return station.connect() if connect else station
 
-    def restarted(self) -> "Service":
-        """Stop this service and start another on the same data and port."""
+    def restart(self) -> None:
+        """Stop the service, as a power switch does for its clients, and start it again on the same data and port."""
         self.stop()
-        again = Service.__new__(Service)
-        again.__dict__.update(self.__dict__)
-        again.made = create_app(dataclasses.replace(self.settings), sms=self.sms)
-        again._server = again.made.server("127.0.0.1", self.port)
-        again._thread = threading.Thread(
-            target=again._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-        again._thread.start()
-        again.made.tender.start()
-        return again
+        self._start()
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -1,5 +1,6 @@
 """A door station as the tests hold it: speaks the real protocol, its relay is a list."""
 
+import contextlib
 import secrets
 import time
 from typing import Any
@@ -56,6 +57,19 @@ class TestStation:
         self.inbox.wait("welcome")
         return self
 
+    def refusal(self, hello: Any) -> dict[str, Any]:
+        """Say a hello that is to be refused; returns what the refusal says."""
+        heard = Inbox()
+        client = socketio.Client(reconnection=False)
+        client.on("connect_error", lambda data=None: heard.put("connect_error", data), namespace="/station")
+        with contextlib.suppress(socketio.exceptions.ConnectionError):
+            client.connect(
+                self.origin, namespaces=["/station"], transports=["websocket"], auth=hello, wait_timeout=10
+            )
+        found: dict[str, Any] = heard.wait("connect_error")
+        client.disconnect()
+        return found
+
     def _heard(self, event: str, body: Any = None) -> None:
         self.inbox.put(event, body)
         if event == "open" and self.answer_opens:
@@ -97,6 +111,24 @@ class TestStation:
                 "detail": None,
             },
         )
+
+    def picture(self, call_id: str | None = None, moment: str = "press", **changes: Any) -> Any:
+        body = {
+            "moment": moment,
+            "call_id": call_id,
+            "command_id": None,
+            "at": iso(utc_now()),
+            "jpeg": JPEG,
+            **changes,
+        }
+        return self.ask("picture", {key: value for key, value in body.items() if value is not None})
+
+    def hang_up(self, call_id: str, reason: str = "visitor") -> Any:
+        return self.ask("hangup", {"call_id": call_id, "reason": reason})
+
+    def ended(self, call_id: str, *, timeout: float = 10) -> Any:
+        """The call as the station is told it at its end."""
+        return self.inbox.wait("call", lambda c: c["id"] == call_id and c["state"] == "ended", timeout=timeout)
 
     def close(self) -> None:
         if self.socket is not None:

@@ -19,7 +19,7 @@ export interface LineOptions {
   onRefused?: (problem: ProblemError) => boolean | Promise<boolean>
 }
 
-const RETRY_MS = { first: 500, most: 8_000 }
+const RETRY_MS = { first: 400, most: 3_000 }
 
 export function openLine(namespace: string, options: LineOptions): Line {
   let closed = false
