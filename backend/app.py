@@ -20,6 +20,7 @@ from backend.identity.sign_in import SetUp
 from backend.identity.tokens import Gatekeeper, TokenService
 from backend.pictures import PictureStore
 from backend.rate_limits import RateLimits
+from backend.socket_transport import send_at_once
 from backend.vault import Vault
 from intercom.calls import CallDesk, claim_first_answer
 from intercom.station_hub import StationHub
@@ -141,6 +142,7 @@ def create_app(settings: Settings, *, sms: Sender | None = None, claim: Any = cl
             signal_phone=residents.signal_device,
         )
     )
+    send_at_once(socketio.server.eio)
     for namespace in (residents, stations):
         socketio.server.register_namespace(namespace)
     _connect(db, residents, stations)

@@ -84,7 +84,8 @@ class ProofChecker:
         if token is not None and claims.get("ath") != token_hash(token):
             raise ProofRefusedError("the proof was made for another token")
         made_at = claims.get("iat")
-        if not isinstance(made_at, int | float) or isinstance(made_at, bool):
+        # The bounds also refuse what JSON lets through and arithmetic does not: NaN, infinity, a number of 400 digits.
+        if not isinstance(made_at, int | float) or isinstance(made_at, bool) or not 0 < made_at < 2**53:
             raise ProofRefusedError("the proof has no time")
         if abs(now.timestamp() - made_at) > PROOF_WINDOW_S:
             raise ProofExpiredError("the proof's time is too far from the server's", server_time=iso(now))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from intercom.agent.audio import Sound
 from intercom.agent.camera import Camera, source_from
 from intercom.agent.clock import ServerClock
@@ -22,7 +24,7 @@ from intercom.agent.pairing import software_name
 from intercom.agent.peers import Peers
 from intercom.agent.pictures import Pictures
 from intercom.agent.relay import relay_from
-from intercom.agent.state_folder import StateFolder
+from intercom.agent.state_folder import Pairing, StateFolder
 from intercom.agent.video import VideoHub
 from intercom.station_config import StationConfig, Welcome
 from intercom.station_protocol import HEARTBEAT_S, Call, Moment, OpenCommand, ServerEvent, Signal, StationEvent
@@ -58,7 +60,7 @@ class Agent:
         if settings.ice not in ("all", "relay"):
             raise ValueError(f"unknown ice policy {settings.ice!r}: all or relay")
         self.folder = StateFolder(settings.state)
-        pairing, key = self.folder.load_pairing(), self.folder.load_key()
+        pairing, _ = self._identity()
         self.folder.hold()
         loop = asyncio.get_running_loop()
         self.clock = clock or ServerClock()
@@ -70,8 +72,7 @@ class Agent:
         self.journal = Journal(self.folder.journal_path)
         self.relay = relay_from(settings.relay, state=settings.state)
         self.link = Link(
-            pairing,
-            key,
+            self._identity,
             clock=self.clock,
             software=software_name(),
             on_message=self._on_message,
@@ -109,6 +110,9 @@ class Agent:
         config = self.folder.load_config()
         if config is not None and config.station_id == pairing.station_id:
             self._adopt(config)
+
+    def _identity(self) -> tuple[Pairing, Ed25519PrivateKey]:
+        return self.folder.load_pairing(), self.folder.load_key()
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run something in the background; a bug in it is logged and harms nothing else."""

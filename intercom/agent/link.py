@@ -53,20 +53,22 @@ def pause_s(attempt: int, *, rng: Callable[[], float] = random.random) -> float:
 
 
 class Link:
-    """Keeps one authenticated connection; hands every message of the server to `on_message` in the order it came."""
+    """Keeps one authenticated connection; hands every message of the server to `on_message` in the order it came.
+
+    `identity` is asked before each connection.
+    """
 
     def __init__(
         self,
-        pairing: Pairing,
-        key: Ed25519PrivateKey,
+        identity: Callable[[], tuple[Pairing, Ed25519PrivateKey]],
         *,
         clock: ServerClock,
         software: str,
         on_message: Callable[[ServerEvent, Any], None],
         on_lost: Callable[[], None],
     ) -> None:
-        self._pairing = pairing
-        self._key = key
+        self._identity = identity
+        self._pairing, self._key = identity()
         self._clock = clock
         self._software = software
         self._on_message = on_message
@@ -104,6 +106,8 @@ class Link:
         """One connection from hello to loss; True when the server only said that the clock is wrong."""
         refusals: list[Any] = []
         lost = asyncio.Event()
+        # A station that was paired again while this ran goes on as its new self.
+        self._pairing, self._key = self._identity()
         async with aiohttp.ClientSession() as session:
             client = self._current = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=session)
             self._listen(client, refusals, lost)

@@ -14,7 +14,7 @@ import platform
 import time
 from pathlib import Path
 
-from tests.benchmarks import bench_calls
+from tests.benchmarks import bench_calls, bench_fanout, bench_openings
 from tests.benchmarks.figures import Report
 from tests.benchmarks.processes import working_folder
 from tests.benchmarks.rig import rig
@@ -45,6 +45,12 @@ async def _with_rig(chosen: argparse.Namespace, wanted: set[str], folder: Path) 
             reports.append(
                 await bench_calls.run(running, rounds=rounds, blocks=blocks, kamailio=not chosen.no_kamailio)
             )
+            print(reports[-1].text(), flush=True)
+        if "openings" in wanted:
+            reports.append(await bench_openings.run(running, rounds=25 if quick else 120))
+            print(reports[-1].text(), flush=True)
+        if "fanout" in wanted:
+            reports.append(await bench_fanout.run(running, rounds=10 if quick else 30, node=not chosen.no_node))
             print(reports[-1].text(), flush=True)
     return reports
 

@@ -44,8 +44,9 @@ def devices(chromium: Browser, start_service: Callable[..., Service]) -> Iterato
 def phone_of(devices: Devices, service: Service) -> Callable[..., Phone]:
     """A family member's phone, come in by an invitation's link."""
 
-    def make(persona: str = "mum", **options: Any) -> Phone:
-        return devices.phone(service.origin, **options).join(service.invitation(persona), FAMILY[persona][0])
+    def make(persona: str = "mum", *, new_here: bool = True, **options: Any) -> Phone:
+        phone = devices.phone(service.origin, **options)
+        return phone.join(service.invitation(persona), FAMILY[persona][0], new_here=new_here)
 
     return make
 

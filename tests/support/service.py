@@ -1,6 +1,7 @@
 """A running service for tests: real server on a free port, real database in a fresh folder, three seeded communities."""
 
 import re
+import re
 import shutil
 import threading
 from datetime import timedelta
@@ -142,6 +143,16 @@ class Service:
             )
         return code
 
+    def phone_code(self, phone: str) -> dict[str, str]:
+        """Ask for a text message and read the code in it: what POST /sign-in/phone wants."""
+        asking = Phone(self.origin)
+        asked = asking.call("POST", "/sign-in/codes", {"phone": phone})
+        asking.close()
+        assert asked.status_code == 202, asked.text
+        code = re.search(r"\b\d{6}\b", self.sms.wait_for(phone))
+        assert code is not None
+        return {"request_id": asked.json()["request_id"], "code": code.group()}
+
     def new_person_code(self, household_id: str) -> str:
         """An invitation for somebody new into a household's current tenancy (its owner's, if it has none)."""
         from backend.communities import Household
@@ -251,6 +262,8 @@ class Service:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+        # What the end of a process does by itself: every open socket is cut.
+        self.made.socketio.server.eio.disconnect()
         self.made.close()
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,17 @@ async def told(agent: AgentProcess, path: str, body: Any = None) -> tuple[int, A
         session.request(method, url + path, json=body) as response,
     ):
         return response.status, await response.json()
+
+
+async def state_where(agent: AgentProcess, condition: Callable[[Any], Any], what: str) -> Any:
+    """The agent's state once the condition holds for it."""
+    end = asyncio.get_running_loop().time() + 40
+    while True:
+        _, state = await told(agent, "/state")
+        if condition(state):
+            return state
+        assert asyncio.get_running_loop().time() < end, f"{what} did not come: {state}"
+        await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager

@@ -102,6 +102,18 @@ def test_a_replaced_station_is_refused_and_says_so_without_hammering(tmp_path):
     run(scene())
 
 
+def test_a_station_paired_again_while_its_agent_runs_goes_on_with_the_new_key(tmp_path):
+    async def scene():
+        async with ContractServer().listening() as server, agent_at(server, tmp_path / "s") as agent:
+            earlier, server.code = server.public_key, "87654321"
+            await pair(StateFolder(tmp_path / "s"), server=server.base, code="87654321")
+            assert server.public_key != earlier
+            await agent.link.drop()
+            await eventually(lambda: server.connections == 2 and agent.link.connected.is_set(), "the return")
+
+    run(scene())
+
+
 def test_a_server_that_answers_nonsense_does_not_end_the_agent(tmp_path, unused_port):
     async def scene():
         server = ContractServer()

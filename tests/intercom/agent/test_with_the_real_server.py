@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,7 @@ from aiortc import RTCSessionDescription
 from intercom.agent.pairing import PairingError, pair
 from intercom.agent.state_folder import StateFolder
 from intercom.agent.timecode import call_hash
-from tests.intercom.agent.door import AgentProcess, agent_process, run, told
+from tests.intercom.agent.door import AgentProcess, agent_process, run, state_where, told
 from tests.intercom.agent.phone import MediaPhone, tone_strength
 from tests.intercom.agent.protocol_server import eventually
 from tests.support.phones import Phone
@@ -85,8 +86,11 @@ def test_press_preview_answer_talk_open_and_end_with_the_agent_as_the_station(se
                 packets = [one.rtp_packets for one in losers]
                 await eventually(lambda: len(winner.heard) > 96_000, "the door's sound at the phone")
                 assert tone_strength(winner.heard[-24_000:], 440) > 0.5
-                heard = await eventually_heard(agent)
-                assert heard["heard_level"] > 0.05
+                await state_where(
+                    agent,
+                    lambda s: any(leg["heard_frames"] > 25 and leg["heard_level"] > 0.05 for leg in s["legs"].values()),
+                    "the resident's voice at the door",
+                )
                 assert [one.rtp_packets for one in losers] == packets
 
                 door_id = call["doors"][0]["id"]
@@ -106,26 +110,14 @@ def test_press_preview_answer_talk_open_and_end_with_the_agent_as_the_station(se
     run(scene(), within_s=120)
 
 
-async def eventually_heard(agent: AgentProcess):
-    """The state of the talking leg once the door has heard the resident."""
-    while True:
-        _, state = await told(agent, "/state")
-        for leg in state["legs"].values():
-            if leg["heard_frames"] > 25 and leg["heard_level"] > 0.05:
-                return leg
-
-
-async def eventually_refused(agent: AgentProcess):
-    """The server told this agent that its key is not the station's any more."""
-    while (await told(agent, "/state"))[1]["refused"] != "station-unknown":
-        pass
-
-
 def _pictures(phone, call_id):
+    end = time.monotonic() + 30
     while True:
         pictures = phone.get(f"/calls/{call_id}")["pictures"]
         if {"press", "answer", "opening"} <= {p["moment"] for p in pictures if p["url"] or p["missing"]}:
             return pictures
+        assert time.monotonic() < end, pictures
+        time.sleep(0.1)
 
 
 def test_a_code_pairs_once_and_a_newer_pairing_replaces_the_station(service: Service, tmp_path):
@@ -138,7 +130,7 @@ def test_a_code_pairs_once_and_a_newer_pairing_replaces_the_station(service: Ser
             await paired(service, tmp_path / "new")
             async with agent_process(tmp_path / "new") as new:
                 await new.connected()
-                await eventually_refused(old)
+                await state_where(old, lambda s: s["refused"] == "station-unknown", "the refusal")
                 assert (await told(new, "/state"))[1]["connected"]
 
     run(scene(), within_s=90)
@@ -235,8 +227,7 @@ def test_a_server_killed_in_mid_ring_leaves_no_call_behind_and_the_next_press_ri
             agent = await stack.enter_async_context(agent_process(tmp_path / "s"))
             await agent.connected()
             call = await pressed(agent, mum, room=room)
-        while (await told(agent, "/state"))[1]["connected"]:
-            pass
+        await state_where(agent, lambda s: not s["connected"], "the loss of the server")
         async with demo_server(tmp_path / "data", unused_port):
             await agent.connected()
             mum = await asyncio.to_thread(mum.connect)

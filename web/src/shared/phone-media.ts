@@ -28,8 +28,9 @@ export class PhoneMedia {
   readonly mic = shallowRef<MicPhase>('off')
   readonly camera = shallowRef<MediaStream | null>(null)
   readonly cameraProblem = shallowRef(false)
-  /** What comes from the door; a new object at each new connection. */
+  /** The door's picture and its sound, new objects at each new connection; apart, for a player waits for a first frame. */
   readonly remote = shallowRef<MediaStream | null>(null)
+  readonly sound = shallowRef<MediaStream | null>(null)
 
   private peer: RTCPeerConnection | null = null
   private waiting: RTCIceCandidateInit[] = []
@@ -50,7 +51,6 @@ export class PhoneMedia {
     const peer = new RTCPeerConnection({ iceServers })
     this.peer = peer
     this.waiting = []
-    const remote = new MediaStream()
     let offered = false
     const early: RTCIceCandidateInit[] = []
     const tell = (candidate: RTCIceCandidateInit) => void this.options.send({ call_id: this.options.callId, candidate }).catch(() => undefined)
@@ -61,8 +61,8 @@ export class PhoneMedia {
       else early.push(candidate.toJSON())
     }
     peer.ontrack = ({ track }) => {
-      remote.addTrack(track)
-      this.remote.value = remote
+      const from = track.kind === 'audio' ? this.sound : this.remote
+      from.value = new MediaStream([track])
     }
     peer.onconnectionstatechange = () => {
       if (this.peer !== peer) return
@@ -204,6 +204,6 @@ export class PhoneMedia {
     this.micTrack?.stop()
     this.camera.value?.getTracks().forEach((track) => track.stop())
     this.camera.value = null
-    this.remote.value = null
+    this.remote.value = this.sound.value = null
   }
 }

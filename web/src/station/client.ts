@@ -69,10 +69,17 @@ export interface StationParts {
   /** Releases the door; never called for a command past its time or done before. */
   pulse: (command: OpenCommand) => Promise<Pulse>
   contactOf: (doorId: string) => Contact
+  /** A clock that never steps; deadlines hang on it. */
   now?: () => number
+  /** The machine's own clock as it stands, right or wrong: the server shows how wrong. */
+  wallClock?: () => number
 }
 
-const RETRY_MS = [300, 700, 1500, 3000, 5000, 8000]
+const RETRY_MS = { first: 250, most: 10_000 }
+const REFUSED_MS = 15_000
+const PRESS_PATIENCE_MS = 8_000
+const PRESS_REPEAT_MS = 400
+const FINAL_STATUS = new Set([400, 403, 404, 410, 413, 422])
 const REPEAT_MS = 2000
 const FINAL_REFUSALS = new Set(['station-unknown', 'hello-malformed', 'origin-refused'])
 
@@ -92,12 +99,18 @@ export class StationClient {
   private repeatTimer: ReturnType<typeof setTimeout> | undefined
   private delivering = false
   private missedHeartbeats = 0
+  private pressing = false
+  private unknown: string | null = null
   private unsentHangup: { callId: string; reason: HangupReason } | null = null
 
   constructor(private readonly parts: StationParts) {}
 
   start(): void {
     this.stopped = false
+    for (const commandId of this.parts.journal.interrupted()) {
+      const detail = 'interrupted: the station restarted while it carried the command out'
+      this.parts.journal.owe({ command_id: commandId, result: 'failed', detail, at: this.serverTime() })
+    }
     void this.connect()
   }
 
@@ -128,15 +141,29 @@ export class StationClient {
     return this.activeCall
   }
 
-  /** Call a home. The same request is repeated once when its answer was lost, so it can never ring twice. */
+  /**
+   * Call a home. While the answer is lost the same request is repeated, on this connection or the next, so it can never
+   * ring twice; after some seconds the visitor is told the truth instead.
+   */
   async press(dial: string): Promise<StationCall> {
     const body = { request_id: newId(), dial }
-    const answer = (await this.request('press', body).catch((error: unknown) => {
-      if (error instanceof UnreachableError && this.link === 'online') return this.request('press', body)
-      throw error
-    })) as { call: StationCall }
-    this.heardCall(answer.call)
-    return answer.call
+    const deadline = this.localNow() + PRESS_PATIENCE_MS
+    this.pressing = true
+    try {
+      for (;;) {
+        try {
+          const { call } = (await this.request('press', body)) as { call: StationCall }
+          this.heardCall(call)
+          return call
+        } catch (error) {
+          if (!(error instanceof UnreachableError) || this.localNow() > deadline) throw error
+          await new Promise((resolve) => setTimeout(resolve, PRESS_REPEAT_MS))
+        }
+      }
+    } finally {
+      this.pressing = false
+      this.endUnknown()
+    }
   }
 
   /** Hang up; when the connection is away, the wish is kept and told after the next welcome. */
@@ -147,8 +174,8 @@ export class StationClient {
       this.unsentHangup = null
       if (answer.call) this.heardCall(answer.call)
     } catch (error) {
-      if (error instanceof ProblemError) this.unsentHangup = null
-      else if (!(error instanceof UnreachableError)) throw error
+      if (isFinal(error)) this.unsentHangup = null
+      else ignoreExpected(error)
     }
   }
 
@@ -163,7 +190,8 @@ export class StationClient {
         await this.request('picture', message)
         return true
       } catch (error) {
-        if (!(error instanceof UnreachableError)) return false
+        if (isFinal(error)) return false
+        ignoreExpected(error)
         await new Promise((resolve) => setTimeout(resolve, REPEAT_MS))
       }
     }
@@ -179,7 +207,7 @@ export class StationClient {
   private async connect(): Promise<void> {
     this.dropWire()
     const generation = ++this.generation
-    if (this.link !== 'offline') this.setLink('connecting', null)
+    if (this.link !== 'offline' && this.link !== 'refused') this.setLink('connecting', null)
     let hello: Hello
     try {
       hello = await signHello(this.parts.identity, this.parts.sign, this.serverNow())
@@ -206,7 +234,9 @@ export class StationClient {
   private refused(slug: string, problem: Problem | null): void {
     if (FINAL_REFUSALS.has(slug)) {
       this.dropWire()
-      this.setLink('refused', slug)
+      if (this.link !== 'refused') this.setLink('refused', slug)
+      // It may be paired again under this key, or come back from a backup: keep asking, slowly.
+      this.retryTimer = setTimeout(() => void this.connect(), REFUSED_MS)
       return
     }
     const serverTime = problem?.server_time
@@ -219,8 +249,8 @@ export class StationClient {
   private lost(): void {
     this.dropWire()
     if (this.stopped) return
-    this.setLink('offline', null)
-    const wait = RETRY_MS[Math.min(this.attempt, RETRY_MS.length - 1)] ?? 8000
+    if (this.link !== 'refused') this.setLink('offline', null)
+    const wait = Math.min(RETRY_MS.first * 2 ** this.attempt, RETRY_MS.most)
     this.attempt += 1
     // Jitter, so that the stations of a community do not all come back in the same instant.
     this.retryTimer = setTimeout(() => void this.connect(), wait * (0.8 + Math.random() * 0.4))
@@ -229,6 +259,7 @@ export class StationClient {
   private dropWire(): void {
     clearInterval(this.heartbeatTimer)
     clearTimeout(this.repeatTimer)
+    clearTimeout(this.retryTimer)
     const wire = this.wire
     this.wire = null
     wire?.close()
@@ -257,6 +288,7 @@ export class StationClient {
   /** The server's word on the running call: end what differs, hang up what this station no longer knows. */
   private resume(call: StationCall | null): void {
     const wish = this.unsentHangup
+    this.unknown = null
     if (!isActive(call)) {
       this.unsentHangup = null
       if (this.activeCall !== null) {
@@ -270,10 +302,18 @@ export class StationClient {
     } else if (this.activeCall?.id === call.id) {
       this.heardCall(call)
     } else {
+      if (this.activeCall !== null) this.parts.listener.call(null)
       this.activeCall = null
-      this.parts.listener.call(null)
-      void this.hangup(call.id, 'station_restarted')
+      this.unknown = call.id
+      this.endUnknown()
     }
+  }
+
+  /** A call nobody here stands for is ended; while a press waits for its answer, it may be that press's own. */
+  private endUnknown(): void {
+    if (this.unknown === null || this.pressing) return
+    if (this.activeCall?.id !== this.unknown) void this.hangup(this.unknown, 'station_restarted')
+    this.unknown = null
   }
 
   private heardCall(call: StationCall): void {
@@ -293,11 +333,12 @@ export class StationClient {
 
   private async heartbeat(): Promise<void> {
     const sentAtMs = this.localNow()
+    const sentByOwnClockMs = (this.parts.wallClock ?? Date.now)()
     const doors = (this.config?.doors ?? []).map((door) => ({ door_id: door.id, contact: this.parts.contactOf(door.id) }))
     const generation = this.generation
     try {
       const answer = (await this.request('heartbeat', {
-        sent_at_ms: Math.round(sentAtMs),
+        sent_at_ms: Math.round(sentByOwnClockMs),
         software: SOFTWARE,
         config_version: this.config?.version ?? 0,
         doors,
@@ -325,9 +366,11 @@ export class StationClient {
     let outcome: { result: OpenOutcome; detail: string | null }
     if (this.serverNow() > Date.parse(command.expires_at)) {
       outcome = { result: 'expired', detail: 'the command reached the station after its time' }
-    } else if (!this.config?.doors.some((door) => door.id === command.door_id)) {
-      outcome = { result: 'failed', detail: 'this station does not serve that door' }
+    } else if (!this.config?.doors.some((door) => door.id === command.door_id && door.relay === command.relay)) {
+      outcome = { result: 'failed', detail: 'this station does not move that door by that relay' }
     } else {
+      // On the disk before the lock moves: after a crash in between, nobody may believe that nothing happened.
+      this.parts.journal.begin(command.command_id)
       outcome = await this.parts.pulse(command).catch((error: unknown) => ({
         result: 'failed' as const,
         detail: error instanceof Error ? error.message : 'the relay did not answer',
@@ -390,16 +433,21 @@ export class StationClient {
   }
 
   private localNow(): number {
-    return (this.parts.now ?? Date.now)()
+    return (this.parts.now ?? steadyNow)()
   }
 }
 
-/** A refusal for good (the server will never take this one) ends the repeating; a missing answer or a limit does not. */
+/** The server will never take this message: repeating it is of no use (protocol, transport). */
+function isFinal(error: unknown): boolean {
+  return error instanceof ProblemError && FINAL_STATUS.has(error.problem.status)
+}
+
 function onlyFinal(error: unknown): void {
-  if (error instanceof ProblemError && error.problem.status !== 429 && error.problem.status < 500) return
-  throw error
+  if (!isFinal(error)) throw error
 }
 
 function ignoreExpected(error: unknown): void {
   if (!(error instanceof UnreachableError) && !(error instanceof ProblemError)) throw error
 }
+
+const steadyNow = (): number => performance.timeOrigin + performance.now()

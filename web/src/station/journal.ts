@@ -15,6 +15,10 @@ interface Pages {
   results: OpenResult[]
   /** Commands carried out already, newest last: a repeated command gets the same result and moves nothing. */
   done: OpenResult[]
+  /** Commands whose lock may have been moving when the page went. */
+  begun: string[]
+  /** Doors that were open in the last event of theirs. */
+  open: string[]
 }
 
 const KEPT_EVENTS = 1000
@@ -42,11 +46,30 @@ export class Journal {
     this.pages.seq += 1
     const kept = { ...event, seq: this.pages.seq }
     this.pages.events = [...this.pages.events, kept].slice(-KEPT_EVENTS)
+    if (event.kind !== 'exit_button') {
+      const others = this.pages.open.filter((doorId) => doorId !== event.door_id)
+      this.pages.open = event.kind === 'door_opened' ? [...others, event.door_id] : others
+    }
     this.write()
     return kept
   }
 
+  get openDoors(): readonly string[] {
+    return this.pages.open
+  }
+
+  begin(commandId: string): void {
+    this.pages.begun = [...this.pages.begun, commandId]
+    this.write()
+  }
+
+  /** Commands that were begun and have no result. */
+  interrupted(): string[] {
+    return [...this.pages.begun]
+  }
+
   owe(result: OpenResult): void {
+    this.pages.begun = this.pages.begun.filter((commandId) => commandId !== result.command_id)
     this.pages.results = [...this.pages.results.filter((one) => one.command_id !== result.command_id), result]
     this.pages.done = [...this.pages.done.filter((one) => one.command_id !== result.command_id), result].slice(-KEPT_DONE)
     this.write()
@@ -66,14 +89,8 @@ export class Journal {
     this.write()
   }
 
-  /** A station paired anew owes nothing for the earlier one; the numbering goes on. */
-  forget(): void {
-    this.pages = { seq: this.pages.seq, events: [], results: [], done: [] }
-    this.write()
-  }
-
   private read(): Pages {
-    const empty: Pages = { seq: 0, events: [], results: [], done: [] }
+    const empty: Pages = { seq: 0, events: [], results: [], done: [], begun: [], open: [] }
     try {
       return { ...empty, ...(JSON.parse(this.store.getItem(this.key) ?? '{}') as Partial<Pages>) }
     } catch {

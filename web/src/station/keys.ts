@@ -44,10 +44,6 @@ export async function saveStation(clientId: string, record: StationRecord): Prom
   await inStore('readwrite', (store) => store.put(record, clientId))
 }
 
-export async function forgetStation(clientId: string): Promise<void> {
-  await inStore('readwrite', (store) => store.delete(clientId))
-}
-
 function inStore(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(DATABASE, 1)

@@ -19,6 +19,8 @@ export interface KioskOptions {
   mayUseCamera: boolean
   /** The server no longer knows this station's key, or the key is broken. */
   refused(slug: string): void
+  /** The server knows the station, perhaps again. */
+  accepted(): void
 }
 
 export class Kiosk {
@@ -36,6 +38,7 @@ export class Kiosk {
   private readonly drawn: DrawnDoors
   private readonly journal: Journal
   private relay: DoorPort = noRelay
+  private reloadWanted = false
   private clock: ReturnType<typeof setInterval> | undefined
 
   constructor(record: StationRecord, options: KioskOptions) {
@@ -52,6 +55,7 @@ export class Kiosk {
         link: (link, slug) => {
           this.happened({ type: 'link', link })
           if (link === 'refused') options.refused(slug ?? 'unknown')
+          if (link === 'online') options.accepted()
         },
         config: (config) => this.apply(config),
         call: (call) => this.heardCall(call),
@@ -83,6 +87,8 @@ export class Kiosk {
   }
 
   start(): void {
+    // A drawn door is shut when the page comes up; the record must not stay with an open one.
+    for (const doorId of this.journal.openDoors) this.client.doorEvent('door_closed', doorId, 'noticed_at_start')
     this.client.start()
     window.addEventListener('online', this.wake)
     this.clock = setInterval(() => this.tick(), 500)
@@ -157,10 +163,26 @@ export class Kiosk {
   private apply(config: StationConfig): void {
     this.media.iceServers = config.ice_servers
     this.relay = relayFor(config, this.drawn)
+    if (config.relay.kind === 'agent' && config.relay.url) void this.checkPolicy(config.relay.url)
     this.happened({ type: 'config', config })
     for (const door of config.doors) {
       this.happened({ type: 'contact', doorId: door.id, contact: this.relay.contactOf(door.id) })
     }
+  }
+
+  /**
+   * The page's content policy names the agents it may reach, as they were when the page was loaded. An agent named later is
+   * blocked until the page is loaded again, which is done once, and only while nobody stands at the door.
+   */
+  private async checkPolicy(url: string): Promise<void> {
+    const blocked = new Promise<boolean>((resolve) => {
+      document.addEventListener('securitypolicyviolation', (event) => resolve(event.blockedURI.startsWith(url)), { once: true })
+      setTimeout(() => resolve(false), 3_000)
+    })
+    await fetch(`${url}/relay/0/pulse`, { method: 'POST', mode: 'no-cors' }).catch(() => undefined)
+    if (!(await blocked) || sessionStorage.getItem('gh-policy-reload') === url) return
+    sessionStorage.setItem('gh-policy-reload', url)
+    this.reloadWanted = true
   }
 
   private heardCall(call: StationCall | null): void {
@@ -211,6 +233,7 @@ export class Kiosk {
   private tick(): void {
     this.nowMs.value = this.client.serverNow()
     const before = this.screen.value
+    if (this.reloadWanted && before.stage === 'dial' && before.dial === '') location.reload()
     this.happened({ type: 'tick', nowMs: this.nowMs.value })
     if (before.call && !this.screen.value.call) {
       this.media.follow(null)

@@ -32,7 +32,8 @@ export interface MediaPorts {
 
 const SMALL = { scaleResolutionDownBy: 2, maxFramerate: 10, maxBitrate: 180_000 }
 const LARGE = { scaleResolutionDownBy: 1, maxFramerate: 24, maxBitrate: 1_200_000 }
-const BROKEN_MS = 8_000
+const BROKEN_MS = 10_000
+const HELD_SIGNALS = 128
 
 export class StationMedia {
   iceServers: RTCIceServer[] = []
@@ -70,7 +71,7 @@ export class StationMedia {
     const state = this.call.legs.find((leg) => leg.id === message.leg_id)?.state
     if (state === undefined) {
       const held = this.waiting.get(message.leg_id) ?? []
-      if (held.length < 40) this.waiting.set(message.leg_id, [...held, message])
+      if (held.length < HELD_SIGNALS) this.waiting.set(message.leg_id, [...held, message])
     } else if (state === 'ringing' || state === 'answered') {
       if (message.description) void this.described(message, state)
       else if (message.candidate) void this.candidate(message.leg_id, message.candidate)
@@ -124,18 +125,27 @@ export class StationMedia {
     if (!this.current(leg_id, peer) || !connection.localDescription) return
     const { type, sdp } = connection.localDescription
     this.ports.send({ call_id, leg_id, description: { type, sdp } })
-    for (const candidate of peer.early.splice(0)) await connection.addIceCandidate(candidate).catch(() => undefined)
+    for (const candidate of peer.early.splice(0)) await this.add(leg_id, peer, candidate)
     if (peer.leg === 'answered') await this.talk(leg_id, peer)
   }
 
   private async candidate(legId: string, candidate: RTCIceCandidateInit): Promise<void> {
     const peer = this.peers.get(legId) ?? this.open(legId, 'ringing')
     if (!peer.described) {
-      if (peer.early.length < 40) peer.early.push(candidate)
+      if (peer.early.length < HELD_SIGNALS) peer.early.push(candidate)
       return
     }
-    // A candidate we cannot use (an unknown name, a removed interface) is not the end of the connection.
-    await peer.connection.addIceCandidate(candidate).catch(() => undefined)
+    await this.add(legId, peer, candidate)
+  }
+
+  /** A candidate that cannot be used is said to be so; the connection goes on with the others. */
+  private async add(legId: string, peer: Peer, candidate: RTCIceCandidateInit): Promise<void> {
+    try {
+      await peer.connection.addIceCandidate(candidate)
+    } catch (error) {
+      const callId = this.call?.id
+      if (callId && this.current(legId, peer)) this.ports.send({ call_id: callId, leg_id: legId, problem: malformed(error) })
+    }
   }
 
   private open(legId: string, leg: LegState): Peer {
@@ -161,12 +171,9 @@ export class StationMedia {
       clearTimeout(broken)
       const state = connection.connectionState
       if (state !== 'failed' && state !== 'disconnected') return
-      broken = setTimeout(
-        () => {
-          if (this.current(legId, peer) && peer.leg === 'answered') this.ports.failed(callId)
-        },
-        state === 'failed' ? 0 : BROKEN_MS,
-      )
+      broken = setTimeout(() => {
+        if (this.current(legId, peer) && peer.leg === 'answered') this.ports.failed(callId)
+      }, BROKEN_MS)
     }
     return peer
   }
@@ -215,6 +222,6 @@ function sameSession(peer: Peer, description: RTCSessionDescriptionInit | undefi
 }
 
 function malformed(error: unknown): Problem {
-  const detail = error instanceof Error ? error.message.slice(0, 200) : 'not a usable description'
-  return { type: '/problems/description-malformed', title: 'Session description not usable', status: 400, detail }
+  const detail = error instanceof Error ? error.message.slice(0, 200) : 'not usable'
+  return { type: '/problems/signal-malformed', title: 'Signal malformed', status: 400, detail }
 }

@@ -2,7 +2,7 @@
 import type { Pulse } from './client'
 import type { Contact, OpenCommand, StationConfig } from './protocol'
 
-export const AGENT_TIMEOUT_MS = 4_000
+export const AGENT_TIMEOUT_MS = 2_000
 
 export interface DoorPort {
   pulse(command: OpenCommand): Promise<Pulse>
@@ -15,7 +15,7 @@ export function agentRelay(url: string, request: typeof fetch = (...args) => fet
     async pulse(command) {
       let response: Response
       try {
-        response = await request(`${url.replace(/\/$/, '')}/relay/${encodeURIComponent(command.relay)}/pulse`, {
+        response = await request(`${url.replace(/\/$/, '')}/relay/${command.relay}/pulse`, {
           method: 'POST',
           headers: { 'Content-Type': 'application/json' },
           body: JSON.stringify({ command_id: command.command_id, hold_s: command.hold_s }),
@@ -41,6 +41,7 @@ export const noRelay: DoorPort = {
 /** A door on the screen that opens and closes for all to see: the demo's stand-in for a lock, with a contact of its own. */
 export class DrawnDoors implements DoorPort {
   private readonly contacts = new Map<string, Contact>()
+  private readonly openUntilMs = new Map<string, number>()
   private readonly closing = new Map<string, ReturnType<typeof setTimeout>>()
 
   constructor(private readonly moved: (doorId: string, contact: 'open' | 'closed') => void) {}
@@ -50,12 +51,14 @@ export class DrawnDoors implements DoorPort {
     return Promise.resolve({ result: 'opened', detail: 'drawn demo door' })
   }
 
-  /** The door swings open and falls shut when the lock's time is over; a second release holds it longer. */
+  /** The door swings open and falls shut when the lock's time is over; a second release never shortens the first. */
   release(doorId: string, holdS: number): void {
+    const untilMs = Math.max(this.openUntilMs.get(doorId) ?? 0, performance.now() + holdS * 1000)
+    this.openUntilMs.set(doorId, untilMs)
     clearTimeout(this.closing.get(doorId))
     this.closing.set(
       doorId,
-      setTimeout(() => this.move(doorId, 'closed'), Math.max(holdS, 1) * 1000),
+      setTimeout(() => this.move(doorId, 'closed'), untilMs - performance.now()),
     )
     this.move(doorId, 'open')
   }

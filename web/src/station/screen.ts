@@ -6,7 +6,7 @@ import type { Link } from './client'
 export const MAX_DIAL = 16
 /** How long the outcome of a call stays readable before the keypad comes back. */
 export const OUTCOME_MS = 9_000
-const GRACE_MS = 1_500
+const GRACE_MS = 3_000
 
 export type Stage = 'dial' | 'placing' | 'ringing' | 'talking' | 'outcome'
 
@@ -77,10 +77,7 @@ export function canCall(screen: Screen): boolean {
 export function reduce(screen: Screen, event: ScreenEvent): Screen {
   switch (event.type) {
     case 'link':
-      // A press whose answer was lost with the connection rings nobody as far as this screen may promise.
-      return event.link !== 'online' && screen.stage === 'placing'
-        ? { ...screen, link: event.link, stage: 'dial' }
-        : { ...screen, link: event.link }
+      return { ...screen, link: event.link }
     case 'config':
       return { ...screen, config: event.config }
     case 'key':

@@ -5,6 +5,7 @@ import type { OpenWire } from './client'
 import type { Problem } from '../shared/http'
 
 const ACK_TIMEOUT_MS = 5_000
+const PICTURE_TIMEOUT_MS = 15_000
 const EVENTS = ['welcome', 'config', 'call', 'signal', 'open']
 
 export const openSocket: OpenWire = (hello, listener) => {
@@ -33,7 +34,7 @@ export const openSocket: OpenWire = (hello, listener) => {
         }
         socket.once('disconnect', stop)
         socket
-          .timeout(ACK_TIMEOUT_MS)
+          .timeout(event === 'picture' ? PICTURE_TIMEOUT_MS : ACK_TIMEOUT_MS)
           .emitWithAck(event, body)
           .then(resolve, reject)
           .finally(() => socket.off('disconnect', stop))

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 vi.hoisted(() => Object.assign(globalThis, { window: { name: '' }, localStorage: undefined }))
 
-import { ProblemError } from '../../src/shared/http'
+import { ProblemError, UnreachableError } from '../../src/shared/http'
 import { StationClient, type OpenWire, type Pulse, type StationListener, type WireListener } from '../../src/station/client'
 import { Journal } from '../../src/station/journal'
 import { helloText, type Hello, type OpenCommand, type StationCall, type StationConfig } from '../../src/station/protocol'
@@ -127,6 +127,7 @@ function station(): StationClient {
       return pulse(one)
     },
     contactOf: () => 'closed',
+    now: () => Date.now(),
   })
 }
 
@@ -183,13 +184,17 @@ describe('hello', () => {
     expect(client.clockOffsetMs).toBe(3_600_000)
   })
 
-  it('does not come back after station-unknown', async () => {
+  it('says that it is refused, and asks again slowly: it may be paired again', async () => {
     client.start()
     await settle()
     far.last.listener.refused('station-unknown', { type: '/problems/station-unknown', title: '', status: 401 })
-    await settle(60_000)
+    await settle(14_000)
     expect(heard.links.at(-1)).toBe('refused:station-unknown')
     expect(far.hellos).toHaveLength(1)
+    await settle(2_000)
+    expect(far.hellos).toHaveLength(2)
+    far.welcome()
+    expect(heard.links.at(-1)).toBe('online')
   })
 
   it('is online only after the welcome', async () => {
@@ -241,9 +246,41 @@ describe('calls', () => {
       }
       return { call: call() }
     }
-    expect((await client.press('1201')).id).toBe('c1')
+    const pressed = client.press('1201')
+    await settle(1_000)
+    expect((await pressed).id).toBe('c1')
     const [one, two] = far.of('press')
     expect(one!.request_id).toBe(two!.request_id)
+  })
+
+  it('repeats a press on the next connection and takes the call it finds there for its own', async () => {
+    await connected()
+    far.silent.add('press')
+    const pressed = client.press('1201')
+    await settle()
+    far.last.listener.disconnected()
+    far.silent.clear()
+    far.answers.press = () => ({ call: call({ version: 2 }) })
+    await settle(350)
+    far.welcome(call())
+    await settle(2_000)
+    expect((await pressed).id).toBe('c1')
+    expect(far.of('hangup')).toEqual([])
+    expect(new Set(far.of('press').map((one) => one.request_id)).size).toBe(1)
+    expect(client.call?.id).toBe('c1')
+  })
+
+  it('gives up after some seconds without an answer, and ends what it finds then', async () => {
+    await connected()
+    far.silent.add('press')
+    const pressed = client.press('1201').catch((error: unknown) => error)
+    await settle(1_000)
+    far.last.listener.disconnected()
+    await settle(1_000)
+    far.welcome(call())
+    await settle(8_000)
+    expect(await pressed).toBeInstanceOf(UnreachableError)
+    expect(far.of('hangup')).toEqual([{ call_id: 'c1', reason: 'station_restarted' }])
   })
 
   it('gives a refused press as the problem it is', async () => {
@@ -318,6 +355,30 @@ describe('opening', () => {
     await settle()
     expect(heard.pulses).toEqual([])
     expect(far.of('open.result')[0]).toMatchObject({ result: 'failed' })
+  })
+
+  it('does not move a door by another relay than its own', async () => {
+    await connected()
+    far.last.listener.event('open', command({ relay: 2 }))
+    await settle()
+    expect(heard.pulses).toEqual([])
+    expect(far.of('open.result')[0]).toMatchObject({ result: 'failed' })
+  })
+
+  it('reports a command that a restart interrupted as failed, and does not move the lock again', async () => {
+    await connected()
+    pulse = () => new Promise(() => undefined)
+    far.last.listener.event('open', command())
+    await settle()
+    client.stop()
+    client = station()
+    await connected()
+    expect(far.of('open.result')).toMatchObject([
+      { command_id: 'cmd1', result: 'failed', detail: expect.stringMatching(/^interrupted/) },
+    ])
+    far.last.listener.event('open', command())
+    await settle()
+    expect(heard.pulses).toEqual(['cmd1'])
   })
 
   it('opens once for a repeated command and answers it again, also after a restart', async () => {

@@ -56,6 +56,18 @@ describe('the drawn door', () => {
   })
 })
 
+it('a shorter second release does not shut the drawn door early', async () => {
+  vi.useFakeTimers()
+  const moves: string[] = []
+  const doors = new DrawnDoors((_, contact) => moves.push(contact))
+  await doors.pulse({ ...command, hold_s: 10 })
+  await doors.pulse({ ...command, hold_s: 1 })
+  vi.advanceTimersByTime(9_999)
+  expect(moves).toEqual(['open'])
+  vi.advanceTimersByTime(2)
+  expect(moves).toEqual(['open', 'closed'])
+})
+
 it('a station without a relay never claims an opening', async () => {
   expect((await noRelay.pulse(command)).result).toBe('failed')
 })

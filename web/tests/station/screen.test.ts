@@ -114,8 +114,8 @@ describe('a call on the screen', () => {
     expect(play(type('9'), refused)).toMatchObject({ stage: 'dial', dial: '9', outcome: null })
   })
 
-  it('gives the press up when the connection goes before the answer', () => {
-    expect(reduce(dialled, { type: 'link', link: 'offline' })).toMatchObject({ stage: 'dial', dial: '1201' })
+  it('goes on placing while the connection is away: the press is repeated on the next', () => {
+    expect(reduce(dialled, { type: 'link', link: 'offline' })).toMatchObject({ stage: 'placing', dial: '1201' })
   })
 
   it('ends when the server knows of no call any more', () => {
@@ -132,15 +132,15 @@ describe('a call on the screen', () => {
 
   it('never rings past its expiry, nor talks past its limit, even when the server is silent', () => {
     const ringing = reduce(dialled, { type: 'call', call: call(), nowMs: START })
-    expect(reduce(ringing, { type: 'tick', nowMs: START + 31_000 }).stage).toBe('ringing')
-    expect(reduce(ringing, { type: 'tick', nowMs: START + 31_501 }).outcome?.reason).toBe('no_answer')
+    expect(reduce(ringing, { type: 'tick', nowMs: START + 32_900 }).stage).toBe('ringing')
+    expect(reduce(ringing, { type: 'tick', nowMs: START + 33_001 }).outcome?.reason).toBe('no_answer')
     const talking = reduce(ringing, {
       type: 'call',
       call: call({ version: 2, state: 'answered', talk_until: '2026-11-22T08:02:00.000Z' }),
       nowMs: START,
     })
     expect(reduce(talking, { type: 'tick', nowMs: START + 60_000 }).stage).toBe('talking')
-    expect(reduce(talking, { type: 'tick', nowMs: START + 121_501 }).outcome?.reason).toBe('talk_limit')
+    expect(reduce(talking, { type: 'tick', nowMs: START + 123_001 }).outcome?.reason).toBe('talk_limit')
   })
 
   it('tells of an opened door during the talk without ending the talk', () => {
