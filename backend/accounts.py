@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import phonenumbers
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, select
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.db import ID_LENGTH, Base, UnitOfWork
@@ -115,6 +115,15 @@ def set_phone(session: Session, vault: Vault, account: Account, phone: str) -> N
 def name_of(vault: Vault, account: Account) -> str:
     """The account's name in clear."""
     return vault.open(account.name_sealed, field="account.name", row=account.id)
+
+
+_NAME = select(Account.name_sealed).where(Account.id == bindparam("account_id"))
+
+
+def name_by_id(session: Session, vault: Vault, account_id: str) -> str:
+    """The name in clear of the account with this id, which exists."""
+    sealed = session.execute(_NAME, {"account_id": account_id}).scalar_one()
+    return vault.open(sealed, field="account.name", row=account_id)
 
 
 def accounts_with_phone(session: Session, vault: Vault, phone: str) -> list[Account]:

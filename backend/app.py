@@ -197,6 +197,7 @@ def _connect(db: Database, residents: ResidentNamespace, stations: StationNamesp
     db.listen(events.DeviceAsked, residents.announce_devices)
     db.listen(events.DeviceApproved, residents.announce_devices)
     db.listen(events.DeviceRemoved, residents.drop_removed)
+    db.listen(events.SignedOut, residents.drop_removed)
     db.listen(events.HouseholdChanged, residents.drop_household)
     db.listen(events.StationPaired, stations.drop_station)
     db.listen(events.StationConfigured, stations.announce_config)

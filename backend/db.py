@@ -16,10 +16,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     MetaData,
     String,
+    Table,
     TypeDecorator,
     Update,
     create_engine,
     event,
+    insert,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -92,6 +94,15 @@ class Fact(Base):
     stated_at: Mapped[datetime]
 
 
+def table_of(model: type[Base]) -> Table:
+    """The model's table, for statements of hot paths: built once and run without the mapper they cost a quarter."""
+    found = model.__table__
+    assert isinstance(found, Table), "every model has one table"
+    return found
+
+
+_STATE = insert(table_of(Fact))
+
 Listener = Callable[[Any], None]
 
 
@@ -105,8 +116,15 @@ class UnitOfWork:
     def state(self, fact: Event) -> None:
         """Save a fact with the change; listeners hear it after the commit, never before."""
         self.events.append(fact)
-        self.session.add(
-            Fact(id=new_id(), community_id=fact.community_id, kind=fact.kind, body=fact.body(), stated_at=utc_now())
+        self.session.execute(
+            _STATE,
+            {
+                "id": new_id(),
+                "community_id": fact.community_id,
+                "kind": fact.kind,
+                "body": fact.body(),
+                "stated_at": utc_now(),
+            },
         )
 
     def get(self, model: type[T], community_id: str, row_id: str) -> T:

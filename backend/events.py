@@ -117,6 +117,14 @@ class DeviceRemoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignedOut(Event):
+    """A session ended, by its person or because a refresh token came back; the device's sockets are to be closed."""
+
+    device_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class HouseholdChanged(Event):
     """Who lives in, owns or rents a household changed: sockets of its people read their rooms anew."""
 

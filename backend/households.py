@@ -193,35 +193,36 @@ def memberships(session: Session, account_id: str, *, now: datetime) -> list[Mem
     return found
 
 
+_Lease = aliased(Tenancy)
+_STANDS_IN = (
+    select(Resident.id)
+    .join(Tenancy, Tenancy.id == Resident.tenancy_id)
+    .where(
+        Resident.account_id == bindparam("account_id"),
+        Resident.tenancy_id == bindparam("tenancy_id"),
+        Resident.removed_at.is_(None),
+        or_(Resident.ends_at.is_(None), Resident.ends_at > _NOW),
+        *_runs(Tenancy, _NOW),
+        ~select(_Lease.id)
+        .where(
+            _Lease.household_id == Tenancy.household_id,
+            _Lease.id != Tenancy.id,
+            _Lease.kind == TenancyKind.LEASE,
+            _Lease.ended_at.is_(None),
+            _Lease.starts_at <= _NOW,
+            _Lease.ends_at > _NOW,
+        )
+        .correlate(Tenancy)
+        .exists(),
+    )
+    .limit(1)
+)
+
+
 def stands_in(session: Session, account_id: str, tenancy_id: str, *, now: datetime) -> bool:
     """Whether this account stands in this tenancy now and the tenancy is the one that has the home: one statement."""
-    other = aliased(Tenancy)
-    lease_runs = (
-        select(other.id)
-        .where(
-            other.household_id == Tenancy.household_id,
-            other.id != Tenancy.id,
-            other.kind == TenancyKind.LEASE,
-            other.ended_at.is_(None),
-            other.starts_at <= now,
-            other.ends_at > now,
-        )
-        .exists()
-    )
-    found = session.scalar(
-        select(Resident.id)
-        .join(Tenancy, Tenancy.id == Resident.tenancy_id)
-        .where(
-            Resident.account_id == account_id,
-            Resident.tenancy_id == tenancy_id,
-            Resident.removed_at.is_(None),
-            or_(Resident.ends_at.is_(None), Resident.ends_at > now),
-            *_runs(Tenancy, now),
-            ~lease_runs,
-        )
-        .limit(1)
-    )
-    return found is not None
+    wanted = {"account_id": account_id, "tenancy_id": tenancy_id, "now": now}
+    return session.execute(_STANDS_IN, wanted).first() is not None
 
 
 def membership_in(session: Session, account_id: str, household_id: str, *, now: datetime) -> Membership:

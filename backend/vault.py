@@ -53,7 +53,15 @@ class Vault:
 
     def chain_key(self, community_id: str) -> Ed25519PrivateKey:
         """The key that signs the head of one community's access log."""
-        return Ed25519PrivateKey.from_private_bytes(self.key(f"chain/{community_id}"))
+        known = self._chain_keys.get(community_id)
+        if known is None:
+            known = Ed25519PrivateKey.from_private_bytes(self.key(f"chain/{community_id}"))
+            self._chain_keys[community_id] = known
+        return known
+
+    @cached_property
+    def _chain_keys(self) -> dict[str, Ed25519PrivateKey]:
+        return {}
 
     def seal(self, text: str, *, field: str, row: str) -> bytes:
         """Seal `text` for one field of one row."""

@@ -20,6 +20,7 @@ from backend.events import (
     DoorContactChanged,
     HouseholdChanged,
     OpeningChanged,
+    SignedOut,
 )
 from backend.households import Membership, memberships
 from backend.identity.devices import Device
@@ -237,8 +238,8 @@ class ResidentNamespace(GuardedNamespace):
 
     # who has to go
 
-    def drop_removed(self, fact: DeviceRemoved) -> None:
-        """The device lost everything."""
+    def drop_removed(self, fact: DeviceRemoved | SignedOut) -> None:
+        """The device lost everything, or its session."""
         self.drop_device(fact.device_id)
 
     def drop_device(self, device_id: str) -> None:

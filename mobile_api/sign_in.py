@@ -25,7 +25,7 @@ from mobile_api.schemas import (
     SessionOut,
     SetUpIn,
 )
-from mobile_api.services import Services, services
+from mobile_api.services import services
 
 blueprint = APIBlueprint("sign_in", __name__, url_prefix="/api/v1", tag="Sign-in")
 
@@ -227,12 +227,6 @@ def sign_out() -> Any:
     do, who = services(), caller()
     with do.db.unit_of_work() as uow:
         sessions.end(uow, community_id=who.community_id, session_id=who.session_id, now=utc_now())
-    _drop(do, who.device_id)
     response = make_response("", 204)
     response.delete_cookie(f"gh-{_client()}", path=COOKIE_PATH)
     return response
-
-
-def _drop(do: Services, device_id: str) -> None:
-    if do.residents is not None:
-        do.residents.drop_device(device_id)

@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
 
@@ -12,12 +14,28 @@ const pages = ['resident', 'station', 'setup', 'demo', 'docs', 'offline']
 
 const backend = process.env.GATEHOUSE_DEV_BACKEND ?? 'http://127.0.0.1:8080'
 
+const out = here('../backend/static/app')
+
+/** Compressed once here (`x.js.gz` beside `x.js`), so that the service need not do it for every phone. */
+const compressed = {
+  name: 'compressed',
+  apply: 'build' as const,
+  closeBundle() {
+    for (const entry of readdirSync(out, { recursive: true, encoding: 'utf8' })) {
+      if (!/\.(js|css|html|svg|webmanifest)$/.test(entry)) continue
+      const whole = readFileSync(join(out, entry))
+      const small = gzipSync(whole, { level: 9 })
+      if (small.length < whole.length * 0.9) writeFileSync(join(out, `${entry}.gz`), small)
+    }
+  },
+}
+
 export default defineConfig({
-  plugins: [vue()],
+  plugins: [vue(), compressed],
   base: '/',
   define: { __VUE_OPTIONS_API__: 'false', __VUE_PROD_DEVTOOLS__: 'false', __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false' },
   build: {
-    outDir: here('../backend/static/app'),
+    outDir: out,
     emptyOutDir: true,
     assetsDir: 'assets',
     // The content security policy allows no data: addresses, so nothing may be inlined.

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.accounts import Account
 from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed
 from backend.errors import SignInRequiredError
+from backend.events import SignedOut
 from backend.identity.devices import Device
 from backend.identity.proofs import DeviceKey
 from backend.ids import new_id
@@ -142,6 +143,7 @@ def _exchange(uow: UnitOfWork, vault: Vault, *, token: str, key: DeviceKey, now:
         lost = current.used_at is not None and now - current.used_at <= LOST_RESPONSE_GRACE
         if following is None or following.used_at is not None or not lost:
             signed_in.ended_at = now
+            uow.state(_signed_out(signed_in))
             return None
         expires_at = following.expires_at
     device.last_seen_at = now
@@ -151,9 +153,16 @@ def _exchange(uow: UnitOfWork, vault: Vault, *, token: str, key: DeviceKey, now:
 
 
 def end(uow: UnitOfWork, *, community_id: str, session_id: str, now: datetime) -> None:
-    """Sign a device out."""
-    uow.session.execute(
-        update(SignedIn)
-        .where(SignedIn.id == session_id, SignedIn.community_id == community_id, SignedIn.ended_at.is_(None))
-        .values(ended_at=now)
-    )
+    """Sign a device out.
+
+    Raises:
+        NotFoundError: there is no such session.
+    """
+    signed_in = uow.get(SignedIn, community_id, session_id)
+    if signed_in.ended_at is None:
+        signed_in.ended_at = now
+        uow.state(_signed_out(signed_in))
+
+
+def _signed_out(signed_in: SignedIn) -> SignedOut:
+    return SignedOut(community_id=signed_in.community_id, device_id=signed_in.device_id, session_id=signed_in.id)

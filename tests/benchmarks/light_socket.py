@@ -160,7 +160,7 @@ class SocketIo:
         elif text == "2":
             self._send("3")
         elif text.startswith("0"):
-            asyncio.get_running_loop().call_soon(lambda: self._send(f"40{self._prefix}{json.dumps(self._auth)}"))
+            asyncio.get_running_loop().call_soon(lambda: self._send(f"40{self._prefix}{json.dumps(self._auth or {})}"))
         elif text.startswith("40"):
             self._joined.set_result(None)
         elif text.startswith("44") and not self._joined.done():

@@ -1,5 +1,6 @@
 """From an empty service to an opened door, by clicks: administrator, homes, door, station, resident, visitor."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def set_up(desk: Device, service: Service) -> None:
 
 def build(desk: Device) -> None:
     """Building 3, unit 2, four homes, and the unit's door."""
-    desk.page.get_by_role("link", name="去做：建楼栋和单元").click()
+    desk.page.get_by_role("link", name="建楼栋和单元").click()
     dialog = desk.page.get_by_role("dialog")
     desk.click("添加楼栋")
     desk.fill("楼栋号", "3")
@@ -111,7 +112,7 @@ def add_station(desk: Device, *, relay_url: str) -> str:
     desk.page.get_by_label("怎样开锁").select_option(label="本机的门口机程序（继电器）")
     desk.fill("门口机程序的地址", relay_url)
     desk.page.get_by_role("dialog").get_by_role("button", name="添加", exact=True).click()
-    desk.button("配对：", exact=False).click()
+    desk.page.get_by_role("button", name=re.compile("^配对")).click()
     desk.sees("等待设备输入配对码…")
     desk.shot("setup-pairing-code")
     return link_in(desk)

@@ -89,8 +89,8 @@ def dial(station: Page | Frame) -> None:
     station.get_by_role("button", name="呼叫", exact=True).click()
 
 
-def sees_the_door(phone: Page | Frame) -> None:
-    phone.locator("video").first.evaluate(
+def sees_the_door(phone: Page | Frame, video: str = "video") -> None:
+    phone.locator(video).first.evaluate(
         """(video) => new Promise((done) => {
              let seen = 0
              const next = () => (++seen >= 20 ? done() : video.requestVideoFrameCallback(next))
@@ -104,7 +104,7 @@ def on_the_line(phone: Page | Frame, *, words: str) -> None:
 
 
 def take_demo(browser: Browser, origin: str) -> None:
-    page = open_page(browser, f"{origin}/demo", (1280, 880))
+    page = open_page(browser, f"{origin}/demo", (1280, 856))
     page.locator("iframe").nth(2).wait_for()
     station, mum, son = (page.frame(name=f"gh-demo-{name}") for name in ("station", "mum", "son"))
     assert station is not None
@@ -136,7 +136,7 @@ def take_phones(browser: Browser, origin: str) -> None:
     light.get_by_role("button", name="接听").click()
     light.get_by_role("button", name="开门").click()
     expect(station.get_by_role("heading", name="门已开")).to_be_visible(timeout=PATIENCE_MS)
-    sees_the_door(station)
+    sees_the_door(station, ".self video")
     keep(station, "station-opened")
     light.get_by_role("button", name="挂断").click()
     expect(light.get_by_role("button", name="挂断")).to_have_count(0, timeout=PATIENCE_MS)

@@ -97,6 +97,8 @@ def test_every_page_is_reached_from_the_index() -> None:
     reached, waiting = set(), [index.path]
     while waiting:
         path = waiting.pop()
+        if path.is_dir():
+            waiting += path.glob("*.md")
         if path in reached or path.suffix != ".md":
             continue
         reached.add(path)

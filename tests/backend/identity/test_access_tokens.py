@@ -79,7 +79,6 @@ FAULTS: dict[str, Callable[[Service, Phone], str]] = {
     "an unknown device": lambda house, mum: resigned(house, mum, did="0" * 32),
     "an unknown session": lambda house, mum: resigned(house, mum, sid="0" * 32),
     "an unknown account": lambda house, mum: resigned(house, mum, sub="0" * 32),
-    "a session of another type": lambda house, mum: resigned(house, mum, sid={"a": 1}),
     "cut short": lambda house, mum: (mum.token or "")[:-3],
     "two parts": lambda house, mum: (mum.token or "").rpartition(".")[0],
     "five parts": lambda house, mum: "a.b.c.d.e",

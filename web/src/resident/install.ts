@@ -12,6 +12,11 @@ const refused = shallowRef(recall('install-refused') !== null)
 /** Only true when pressing the button will really do something. */
 export const canInstall = computed(() => prompt.value !== null && !refused.value)
 
+/** An iPhone has no such button for pages: only the person can do it, so it is told how. */
+export const canInstallByHand = computed(
+  () => !refused.value && clientId === 'main' && /iPhone|iPad/.test(navigator.userAgent) && !matchMedia('(display-mode: standalone)').matches,
+)
+
 window.addEventListener('beforeinstallprompt', (event) => {
   event.preventDefault()
   prompt.value = event as InstallPrompt

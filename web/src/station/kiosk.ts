@@ -1,7 +1,7 @@
 /** The kiosk put together: protocol client, screen, media, camera and door, as one object that the page shows. */
 import { computed, shallowRef } from 'vue'
 import { ProblemError } from '../shared/http'
-import { clientId } from '../shared/client'
+import { clientId, recall, remember } from '../shared/client'
 import { Camera } from './camera'
 import { StationClient } from './client'
 import { Journal } from './journal'
@@ -175,14 +175,18 @@ export class Kiosk {
    * blocked until the page is loaded again, which is done once, and only while nobody stands at the door.
    */
   private async checkPolicy(url: string): Promise<void> {
+    if (recall('station-agent-reachable') === url) return
     const blocked = new Promise<boolean>((resolve) => {
       document.addEventListener('securitypolicyviolation', (event) => resolve(event.blockedURI.startsWith(url)), { once: true })
       setTimeout(() => resolve(false), 3_000)
     })
+    // Relay 0 does not exist: the question alone shows whether the policy lets it out.
     await fetch(`${url}/relay/0/pulse`, { method: 'POST', mode: 'no-cors' }).catch(() => undefined)
-    if (!(await blocked) || sessionStorage.getItem('gh-policy-reload') === url) return
-    sessionStorage.setItem('gh-policy-reload', url)
-    this.reloadWanted = true
+    if (!(await blocked)) remember('station-agent-reachable', url)
+    else if (sessionStorage.getItem('gh-policy-reload') !== url) {
+      sessionStorage.setItem('gh-policy-reload', url)
+      this.reloadWanted = true
+    }
   }
 
   private heardCall(call: StationCall | null): void {

@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-vi.hoisted(() => Object.assign(globalThis, { window: { name: '' }, localStorage: undefined }))
-
 import { ProblemError, UnreachableError } from '../../src/shared/http'
 import { StationClient, type OpenWire, type Pulse, type StationListener, type WireListener } from '../../src/station/client'
 import { Journal } from '../../src/station/journal'

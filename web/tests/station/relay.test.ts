@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-vi.hoisted(() => Object.assign(globalThis, { window: { name: '' }, localStorage: undefined }))
-
 import type { OpenCommand } from '../../src/station/protocol'
 import { DrawnDoors, agentRelay, noRelay } from '../../src/station/relay'
 

@@ -1,6 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
-
-vi.hoisted(() => Object.assign(globalThis, { window: { name: '' }, localStorage: undefined }))
+import { describe, expect, it } from 'vitest'
 
 import type { StationCall, StationConfig } from '../../src/station/protocol'
 import {
