@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select, update
+from sqlalchemy import ForeignKey, String, UniqueConstraint, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -18,7 +18,7 @@ from backend.access_log import Entry, RecordKind
 from backend.access_rules import CallClaim, Decision, Reason, Request, decide
 from backend.clock import utc_now
 from backend.communities import Household
-from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed
+from backend.db import ID_LENGTH, Base, Database, UnitOfWork, belongs_to, rows_changed, table_of
 from backend.errors import AccessDeniedError, ConflictError, IdempotencyMismatchError, NotFoundError
 from backend.events import OpeningChanged
 from backend.failpoints import failpoint
@@ -69,6 +69,19 @@ class Opening(Base):
     commanded_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+
+
+_openings = table_of(Opening)
+_BEGIN_OPENING = insert(_openings)
+_OPENING_OF_KEY = select(Opening).where(
+    Opening.device_id == bindparam("device_id"), Opening.idempotency_key == bindparam("key")
+)
+_OPENING_OF_ACCOUNT = (
+    select(Opening, doors.Door.name)
+    .join(doors.Door, doors.Door.id == Opening.door_id)
+    .where(Opening.id == bindparam("opening_id"), Opening.account_id == bindparam("account_id"))
+)
+_DOOR_NAME = select(doors.Door.name).where(doors.Door.id == bindparam("door_id"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +187,7 @@ class AccessDesk:
         """
         with self.db.reading() as session:
             row = session.execute(
-                select(Opening, doors.Door.name)
-                .join(doors.Door, doors.Door.id == Opening.door_id)
-                .where(Opening.id == opening_id, Opening.account_id == caller.account_id)
+                _OPENING_OF_ACCOUNT, {"opening_id": opening_id, "account_id": caller.account_id}
             ).one_or_none()
         if row is None:
             raise NotFoundError("there is no such opening")
@@ -204,8 +215,8 @@ class AccessDesk:
             late = opening.state != OpeningState.COMMANDED
             changed = rows_changed(
                 uow.session,
-                update(Opening)
-                .where(Opening.id == opening.id, Opening.state.in_(replaces))
+                update(_openings)
+                .where(_openings.c.id == command_id, _openings.c.state.in_(replaces))
                 .values(state=acknowledgement.state, detail=acknowledgement.detail, settled_at=now),
             )
             if changed == 0:
@@ -214,8 +225,9 @@ class AccessDesk:
                 self.calls.door_opened(
                     uow, door_id=opening.door_id, call_id=opening.call_id, device_id=opening.device_id, now=now
                 )
-            uow.session.refresh(opening)
-            door = uow.get(doors.Door, opening.community_id, opening.door_id)
+            uow.session.expunge(opening)
+            opening.state, opening.detail, opening.settled_at = acknowledgement.state, acknowledgement.detail, now
+            door_name = uow.session.execute(_DOOR_NAME, {"door_id": opening.door_id}).scalar_one()
             uow.state(
                 OpeningChanged(
                     community_id=opening.community_id,
@@ -224,7 +236,7 @@ class AccessDesk:
                     door_id=opening.door_id,
                     call_id=opening.call_id,
                     state=acknowledgement.state,
-                    snapshot=OpeningView(opening=opening, door_name=door.name),
+                    snapshot=OpeningView(opening=opening, door_name=door_name),
                 )
             )
             access_log.append(
@@ -266,9 +278,7 @@ class AccessDesk:
         return earlier
 
     def _earlier(self, session: Session, caller: Caller, idempotency_key: str) -> Opening | None:
-        return session.scalar(
-            select(Opening).where(Opening.device_id == caller.device_id, Opening.idempotency_key == idempotency_key)
-        )
+        return session.scalar(_OPENING_OF_KEY, {"device_id": caller.device_id, "key": idempotency_key})
 
     def _decide(
         self, caller: Caller, *, door_id: str, call_id: str | None, idempotency_key: str, now: datetime
@@ -296,8 +306,7 @@ class AccessDesk:
                 call_id=call_id,
             )
             if decision.granted and via is not None:
-                uow.session.add(_opening_of(command, caller, via, idempotency_key))
-                uow.session.flush()
+                uow.session.execute(_BEGIN_OPENING, _opening_of(command, caller, via, idempotency_key))
             access_log.append(
                 uow,
                 self.vault,
@@ -364,22 +373,22 @@ class AccessDesk:
 _REASONS_WITH_CALL = frozenset({Reason.RESIDENT_IN_CALL, Reason.NOT_DOOR_OF_CALL, Reason.ANSWERED_BY_ANOTHER})
 
 
-def _opening_of(command: OpenCommand, caller: Caller, via: Membership, idempotency_key: str) -> Opening:
-    return Opening(
-        id=command.command_id,
-        community_id=command.community_id,
-        device_id=caller.device_id,
-        account_id=caller.account_id,
-        idempotency_key=idempotency_key,
-        door_id=command.door_id,
-        station_id=command.station_id,
-        call_id=command.call_id,
-        household_id=via.household_id,
-        tenancy_id=via.tenancy_id,
-        state=OpeningState.COMMANDED,
-        commanded_at=command.issued_at,
-        expires_at=command.expires_at,
-    )
+def _opening_of(command: OpenCommand, caller: Caller, via: Membership, idempotency_key: str) -> dict[str, object]:
+    return {
+        "id": command.command_id,
+        "community_id": command.community_id,
+        "device_id": caller.device_id,
+        "account_id": caller.account_id,
+        "idempotency_key": idempotency_key,
+        "door_id": command.door_id,
+        "station_id": command.station_id,
+        "call_id": command.call_id,
+        "household_id": via.household_id,
+        "tenancy_id": via.tenancy_id,
+        "state": OpeningState.COMMANDED,
+        "commanded_at": command.issued_at,
+        "expires_at": command.expires_at,
+    }
 
 
 def _way_to(session: Session, standing: list[Membership], door: doors.Door) -> Membership | None:

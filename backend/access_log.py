@@ -15,11 +15,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, insert, select, update
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.clock import iso
-from backend.db import ID_LENGTH, Base, UnitOfWork
+from backend.db import ID_LENGTH, Base, UnitOfWork, table_of
 from backend.events import AccessRecorded
 from backend.ids import new_id
 from backend.vault import Vault
@@ -141,14 +141,22 @@ def _head_text(community_id: str, seq: int, digest: bytes) -> bytes:
     return f"gatehouse-log-head-v1\n{community_id}\n{seq}\n".encode() + digest
 
 
+_record, _payload, _head = table_of(AccessRecord), table_of(AccessPayload), table_of(ChainHead)
+_HEAD = select(_head.c.seq, _head.c.digest).where(_head.c.community_id == bindparam("of")).with_for_update()
+_RECORD, _PAYLOAD, _FIRST_HEAD = insert(_record), insert(_payload), insert(_head)
+_NEXT_HEAD = (
+    update(_head)
+    .where(_head.c.community_id == bindparam("of"))
+    .values({name: bindparam(name) for name in ("seq", "digest", "signature")})
+)
+
+
 def append(uow: UnitOfWork, vault: Vault, entry: Entry, *, community_id: str, now: datetime) -> str:
     """Append one record and move the signed head; returns the record's id.
 
     The head's row is locked here and nowhere else, so this comes last in a transaction (one lock order, no deadlock).
     """
-    head = uow.session.execute(
-        select(ChainHead.seq, ChainHead.digest).where(ChainHead.community_id == community_id).with_for_update()
-    ).one_or_none()
+    head = uow.session.execute(_HEAD, {"of": community_id}).one_or_none()
     previous_seq, previous = (head.seq, head.digest) if head else (0, GENESIS)
     seq, record_id, salt = previous_seq + 1, new_id(), secrets.token_bytes(16)
     values = {name: str(value) for name in _FIELDS if (value := getattr(entry, name)) is not None}
@@ -156,24 +164,32 @@ def append(uow: UnitOfWork, vault: Vault, entry: Entry, *, community_id: str, no
     digest = _link(previous, community_id=community_id, seq=seq, at=now, payload_digest=payload_digest)
     signature = vault.chain_key(community_id).sign(_head_text(community_id, seq, digest))
     uow.session.execute(
-        insert(AccessRecord).values(
-            id=record_id,
-            community_id=community_id,
-            seq=seq,
-            at=now,
-            payload_digest=payload_digest,
-            previous=previous,
-            digest=digest,
-        )
+        _RECORD,
+        {
+            "id": record_id,
+            "community_id": community_id,
+            "seq": seq,
+            "at": now,
+            "payload_digest": payload_digest,
+            "previous": previous,
+            "digest": digest,
+        },
     )
     uow.session.execute(
-        insert(AccessPayload).values(record_id=record_id, community_id=community_id, salt=salt, **values)
+        _PAYLOAD,
+        {
+            **dict.fromkeys(_FIELDS),
+            **values,
+            "record_id": record_id,
+            "community_id": community_id,
+            "salt": salt,
+        },
     )
     moved = {"seq": seq, "digest": digest, "signature": signature}
     if head is None:
-        uow.session.execute(insert(ChainHead).values(community_id=community_id, **moved))
+        uow.session.execute(_FIRST_HEAD, {"community_id": community_id, **moved})
     else:
-        uow.session.execute(update(ChainHead).where(ChainHead.community_id == community_id).values(**moved))
+        uow.session.execute(_NEXT_HEAD, {"of": community_id, **moved})
     uow.state(
         AccessRecorded(
             community_id=community_id,

@@ -29,6 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from backend.clock import utc_now
 from backend.errors import NotFoundError
 from backend.events import Event
+from backend.failpoints import failpoint
 from backend.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -195,6 +196,7 @@ class Database:
 
     def _tell(self, events: list[Event]) -> None:
         for fact in events:
+            failpoint(f"server.announce.{fact.kind}")
             for kind, listener in self._listeners:
                 if isinstance(fact, kind):
                     try:

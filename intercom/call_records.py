@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, select, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, bindparam, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from backend.accounts import Account, name_of
+from backend.accounts import name_by_id
 from backend.db import ID_LENGTH, Base, belongs_to
 from backend.errors import NotFoundError
 from backend.households import stands_in
@@ -91,9 +91,23 @@ class CallView:
     ended_name: str | None
 
 
+_CALL = select(Call).where(Call.id == bindparam("call_id")).execution_options(populate_existing=True)
+_LEGS = (
+    select(CallLeg)
+    .where(CallLeg.call_id == bindparam("call_id"))
+    .order_by(CallLeg.id)
+    .execution_options(populate_existing=True)
+)
+
+
+def call_by_id(session: Session, call_id: str) -> Call:
+    """The call as the statements of this transaction left it; it exists."""
+    return session.scalars(_CALL, {"call_id": call_id}).one()
+
+
 def legs_of(session: Session, call_id: str) -> list[CallLeg]:
-    """The call's legs in the order they were made."""
-    return list(session.scalars(select(CallLeg).where(CallLeg.call_id == call_id).order_by(CallLeg.id)))
+    """The call's legs in the order they were made, as the statements of this transaction left them."""
+    return list(session.scalars(_LEGS, {"call_id": call_id}))
 
 
 def visible_call(session: Session, caller: Caller, call_id: str, *, now: datetime) -> Call:
@@ -140,4 +154,4 @@ def view_of(session: Session, vault: Vault, call: Call) -> CallView:
 
 
 def _name(session: Session, vault: Vault, leg: CallLeg | None) -> str | None:
-    return None if leg is None else name_of(vault, session.get_one(Account, leg.account_id))
+    return None if leg is None else name_by_id(session, vault, leg.account_id)

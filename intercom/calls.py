@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Update, inspect, update
+from sqlalchemy.orm import Session
 
 from backend.access_rules import CallClaim
-from backend.db import Database, UnitOfWork, rows_changed
+from backend.db import Base, Database, UnitOfWork, rows_changed, table_of
 from backend.errors import (
     CallAlreadyAnsweredError,
     CallEndedError,
@@ -23,15 +23,17 @@ from backend.errors import (
 )
 from backend.events import CallAnswered, CallDeclined, CallEnded, CallRinging
 from backend.failpoints import failpoint
-from backend.households import current_tenancy, people_of
-from backend.identity.devices import Device
+from backend.households import current_tenancy, stands_in
 from backend.identity.tokens import Caller
 from backend.ids import new_id
 from backend.vault import Vault
-from intercom.call_records import Call, CallLeg, CallView, legs_of, view_of, visible_call
+from intercom import call_statements
+from intercom.call_records import Call, CallLeg, CallView, call_by_id, legs_of, view_of
 from intercom.call_state import ACTIVE, Act, CallState, EndReason, LegState, reason_of, sources_of
 from intercom.station_protocol import StationKind
-from intercom.stations import Station, StationDoor, household_dialled
+from intercom.stations import Station, household_dialled
+
+_calls = table_of(Call)
 
 Presence = Callable[[Collection[str]], set[str]]
 """Of these devices, the ones whose page is open now."""
@@ -40,17 +42,27 @@ Presence = Callable[[Collection[str]], set[str]]
 def claim_first_answer(call_id: str, *, leg_id: str, talk_s: int, now: datetime) -> Update:
     """The statement that decides who answered: it changes a row only while the call rings and its time is not over."""
     return (
-        update(Call)
-        .where(Call.id == call_id, Call.state.in_(sources_of(Act.ANSWER)), Call.expires_at > now)
+        update(_calls)
+        .where(_calls.c.id == call_id, _calls.c.state.in_(sources_of(Act.ANSWER)), _calls.c.expires_at > now)
         .values(
             state=CallState.ANSWERED,
-            version=Call.version + 1,
+            version=_calls.c.version + 1,
             answered_leg_id=leg_id,
             answered_at=now,
             talk_until=now + timedelta(seconds=talk_s),
         )
-        .execution_options(synchronize_session=False)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """A phone's part in a call it may know of."""
+
+    leg_id: str
+    leg_state: str
+    call_state: str
+    answered_leg_id: str | None
+    talk_s: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +97,17 @@ class CallDesk:
     ) -> CallView:
         session = uow.session
         station = uow.get(Station, community_id, station_id)
-        earlier = session.scalar(select(Call).where(Call.station_id == station.id, Call.request_id == request_id))
-        if earlier is not None:
-            return view_of(session, self.vault, earlier)
+        running = None
+        for found in session.execute(
+            call_statements.CALLS_OF_STATION, {"station_id": station.id, "request_id": request_id}
+        ).all():
+            if found.request_id == request_id:
+                return self._fresh(session, found.id)
+            running = found
         household = household_dialled(session, station, dial)
-        running = session.scalar(select(Call).where(Call.station_id == station.id, Call.state.in_(ACTIVE)))
         if running is not None:
             if running.state == CallState.RINGING and running.household_id == household.id:
-                return view_of(session, self.vault, running)
+                return self._fresh(session, running.id)
             raise StationBusyError("this station is in a call; hang up first")
         tenancy = current_tenancy(session, household.id, now=now)
         call = Call(
@@ -108,21 +123,18 @@ class CallDesk:
             placed_at=now,
             expires_at=now + timedelta(seconds=station.ring_s),
         )
-        busy = (
-            session.scalar(select(Call.id).where(Call.household_id == household.id, Call.state.in_(ACTIVE))) is not None
-        )
+        busy = session.execute(call_statements.CALL_OF_HOUSEHOLD, {"household_id": household.id}).first() is not None
         if busy:
             _end_unplaced(call, EndReason.HOUSEHOLD_BUSY, now)
-        devices = _devices_to_ring(session, call.tenancy_id, now)
+        devices = session.execute(call_statements.PHONES_TO_RING, {"tenancy_id": call.tenancy_id, "now": now}).all()
         if not busy and not self.presence([device.id for device in devices]):
             _end_unplaced(call, EndReason.NOBODY_CONNECTED, now)
         legs = []
         if call.state == CallState.RINGING:
-            legs = [_new_leg(call, device.id, device.account_id) for device in devices]
-        session.add(call)
-        session.flush()
-        session.add_all(legs)
-        session.flush()
+            legs = [_new_leg(call.id, call.community_id, device.id, device.account_id) for device in devices]
+        session.execute(call_statements.PLACE, _values(call))
+        if legs:
+            session.execute(call_statements.ADD_LEG, [_values(leg) for leg in legs])
         view = CallView(call=call, legs=tuple(legs), answered_device=None, answered_name=None, ended_name=None)
         if call.state == CallState.RINGING:
             uow.state(CallRinging(**_facts(view)))
@@ -133,8 +145,8 @@ class CallDesk:
     def received(self, caller: Caller, *, call_id: str, now: datetime) -> None:
         """This phone rings now."""
         with self.db.unit_of_work() as uow:
-            leg = self._leg(uow, caller, call_id, now)
-            leg.received_at = leg.received_at or now
+            part = self._part(uow.session, caller, call_id, now)
+            uow.session.execute(call_statements.RECEIVED, {"leg_id": part.leg_id, "now": now})
 
     def answer(self, caller: Caller, *, call_id: str, now: datetime) -> CallView:
         """Answer on this phone; repeating it on the phone that won is fine.
@@ -145,13 +157,10 @@ class CallDesk:
             CallEndedError: the call is over, or its ring time is.
         """
         with self.db.unit_of_work() as uow:
-            leg = self._leg(uow, caller, call_id, now)
-            won = rows_changed(
-                uow.session, self.claim(call_id, leg_id=leg.id, talk_s=_talk_s(uow.session, call_id), now=now)
-            )
+            part = self._part(uow.session, caller, call_id, now)
+            won = rows_changed(uow.session, self.claim(call_id, leg_id=part.leg_id, talk_s=part.talk_s, now=now))
             if won:
-                _move_legs(uow.session, call_id, LegState.RINGING, LegState.COMPLETED_ELSEWHERE, but=leg.id)
-                leg.state = LegState.ANSWERED
+                uow.session.execute(call_statements.SETTLE_LEGS, {"of_call": call_id, "winner": part.leg_id})
             view = self._fresh(uow.session, call_id)
             if won:
                 uow.state(CallAnswered(**_facts(view)))
@@ -173,20 +182,18 @@ class CallDesk:
             CallAlreadyAnsweredError, CallEndedError: there is nothing left to decline.
         """
         with self.db.unit_of_work() as uow:
-            leg = self._leg(uow, caller, call_id, now)
-            call = uow.session.get_one(Call, call_id)
+            part = self._part(uow.session, caller, call_id, now)
             view = None
-            if call.state == CallState.RINGING and leg.state == LegState.RINGING:
-                leg.state = LegState.DECLINED
-                call.version += 1
-                uow.session.flush()
+            if part.call_state == CallState.RINGING and part.leg_state == LegState.RINGING:
+                uow.session.execute(call_statements.DECLINE_LEG, {"leg_id": part.leg_id})
+                uow.session.execute(call_statements.NEXT_VERSION, {"of_call": call_id})
                 rest = [x.device_id for x in legs_of(uow.session, call_id) if x.state == LegState.RINGING]
                 if self.presence(rest):
-                    view = view_of(uow.session, self.vault, call)
+                    view = self._fresh(uow.session, call_id)
                     uow.state(CallDeclined(**_facts(view), device_id=caller.device_id))
                 else:
                     view = self._end(uow, call_id, Act.ALL_DECLINED, by=caller.device_id, now=now)
-            view = view or view_of(uow.session, self.vault, call)
+            view = view or self._fresh(uow.session, call_id)
         if view.call.state == CallState.ANSWERED:
             raise CallAlreadyAnsweredError("the call was answered", answered_by={"name": view.answered_name})
         return view
@@ -199,12 +206,11 @@ class CallDesk:
             CallAlreadyAnsweredError: another phone has the talk.
         """
         with self.db.unit_of_work() as uow:
-            leg = self._leg(uow, caller, call_id, now)
-            call = uow.session.get_one(Call, call_id)
+            part = self._part(uow.session, caller, call_id, now)
             view = None
-            if call.answered_leg_id == leg.id:
+            if part.answered_leg_id == part.leg_id:
                 view = self._end(uow, call_id, Act.RESIDENT_HANGS_UP, by=caller.device_id, now=now)
-            view = view or view_of(uow.session, self.vault, call)
+            view = view or self._fresh(uow.session, call_id)
         if view.call.state == CallState.ANSWERED:
             raise CallAlreadyAnsweredError("another phone has the talk", answered_by={"name": view.answered_name})
         return view
@@ -231,40 +237,47 @@ class CallDesk:
         reason = reason_of(act)
         ended = rows_changed(
             uow.session,
-            update(Call)
-            .where(Call.id == call_id, Call.state.in_(sources_of(act)))
-            .values(state=CallState.ENDED, version=Call.version + 1, ended_at=now, end_reason=reason, ended_by=by)
-            .execution_options(synchronize_session=False),
+            update(_calls)
+            .where(_calls.c.id == call_id, _calls.c.state.in_(sources_of(act)))
+            .values(state=CallState.ENDED, version=_calls.c.version + 1, ended_at=now, end_reason=reason, ended_by=by),
         )
         if ended == 0:
             return None
-        uow.session.execute(
-            update(CallLeg)
-            .where(CallLeg.call_id == call_id, CallLeg.state.in_((LegState.RINGING, LegState.ANSWERED)))
-            .values(state=LegState.ENDED)
-        )
+        uow.session.execute(call_statements.END_LEGS, {"of_call": call_id})
         view = self._fresh(uow.session, call_id)
         uow.state(CallEnded(**_facts(view), reason=str(reason)))
         return view
 
     def _fresh(self, session: Session, call_id: str) -> CallView:
         """The call as the statements of this transaction left it."""
-        session.flush()
-        return view_of(session, self.vault, session.get_one(Call, call_id, populate_existing=True))
+        return view_of(session, self.vault, call_by_id(session, call_id))
 
-    def _leg(self, uow: UnitOfWork, caller: Caller, call_id: str, now: datetime) -> CallLeg:
-        """This phone's leg; a phone that was approved after the press gets one now."""
-        call = visible_call(uow.session, caller, call_id, now=now)
-        leg = uow.session.scalar(
-            select(CallLeg).where(CallLeg.call_id == call.id, CallLeg.device_id == caller.device_id)
+    def _part(self, session: Session, caller: Caller, call_id: str, now: datetime) -> _Part:
+        """This phone's part in a call of a tenancy that has the home; one approved after the press gets a leg now."""
+        row = session.execute(
+            call_statements.PART_OF_DEVICE, {"call_id": call_id, "device_id": caller.device_id}
+        ).one_or_none()
+        if (
+            row is None
+            or row.community_id != caller.community_id
+            or row.tenancy_id is None
+            or not stands_in(session, caller.account_id, row.tenancy_id, now=now)
+        ):
+            raise NotFoundError("there is no such call")
+        leg_id, leg_state = row.leg_id, row.leg_state
+        if leg_id is None:
+            leg = _new_leg(call_id, row.community_id, caller.device_id, caller.account_id)
+            if row.state != CallState.RINGING:
+                leg.state = LegState.ENDED if row.state == CallState.ENDED else LegState.COMPLETED_ELSEWHERE
+            session.execute(call_statements.ADD_LEG, _values(leg))
+            leg_id, leg_state = leg.id, leg.state
+        return _Part(
+            leg_id=leg_id,
+            leg_state=leg_state,
+            call_state=row.state,
+            answered_leg_id=row.answered_leg_id,
+            talk_s=row.talk_s,
         )
-        if leg is None:
-            leg = _new_leg(call, caller.device_id, caller.account_id)
-            if call.state != CallState.RINGING:
-                leg.state = LegState.ENDED if call.state == CallState.ENDED else LegState.COMPLETED_ELSEWHERE
-            uow.session.add(leg)
-            uow.session.flush()
-        return leg
 
     # CallBook: what opening has to know of calls
 
@@ -272,12 +285,7 @@ class CallDesk:
         self, session: Session, *, call_id: str, tenancy_ids: set[str], device_id: str, door_id: str
     ) -> CallClaim:
         """How this call stands towards this person, device and door: one statement."""
-        row = session.execute(
-            select(Call.state, Call.tenancy_id, CallLeg.device_id, StationDoor.door_id)
-            .outerjoin(CallLeg, CallLeg.id == Call.answered_leg_id)
-            .outerjoin(StationDoor, (StationDoor.station_id == Call.station_id) & (StationDoor.door_id == door_id))
-            .where(Call.id == call_id)
-        ).one_or_none()
+        row = session.execute(call_statements.CALL_AT_DOOR, {"call_id": call_id, "door_id": door_id}).one_or_none()
         if row is None or row[1] not in tenancy_ids:
             return CallClaim(running=False, mine=False, serves_door=False, answered_by_another=False)
         state, tenancy_id, answered_device, served_door = row
@@ -296,14 +304,7 @@ class CallDesk:
 
         At a gate others pass all the time, so an opening that is not of the call leaves it ringing. A talk goes on.
         """
-        other = aliased(StationDoor)
-        doors_there = select(func.count()).where(other.station_id == Station.id).correlate(Station).scalar_subquery()
-        ringing = uow.session.execute(
-            select(Call.id, Station.kind, doors_there)
-            .join(Station, Station.id == Call.station_id)
-            .join(StationDoor, StationDoor.station_id == Station.id)
-            .where(StationDoor.door_id == door_id, Call.state == CallState.RINGING)
-        ).all()
+        ringing = uow.session.execute(call_statements.RINGING_AT_DOOR, {"door_id": door_id}).all()
         for ringing_id, kind, doors in ringing:
             if ringing_id == call_id:
                 self._end(uow, ringing_id, Act.OPENED_BY_CALL, by=device_id, now=now)
@@ -327,39 +328,17 @@ def _end_unplaced(call: Call, reason: EndReason, now: datetime) -> None:
     call.state, call.end_reason, call.ended_at = CallState.ENDED, reason, now
 
 
-def _devices_to_ring(session: Session, tenancy_id: str | None, now: datetime) -> list[Device]:
-    if tenancy_id is None:
-        return []
-    accounts = {resident.account_id for resident in people_of(session, [tenancy_id], now=now)}
-    return list(
-        session.scalars(
-            select(Device).where(
-                Device.account_id.in_(accounts), Device.removed_at.is_(None), Device.approved_at.is_not(None)
-            )
-        )
-    )
-
-
-def _new_leg(call: Call, device_id: str, account_id: str) -> CallLeg:
+def _new_leg(call_id: str, community_id: str, device_id: str, account_id: str) -> CallLeg:
     return CallLeg(
         id=new_id(),
-        community_id=call.community_id,
-        call_id=call.id,
+        community_id=community_id,
+        call_id=call_id,
         device_id=device_id,
         account_id=account_id,
         state=LegState.RINGING,
     )
 
 
-def _talk_s(session: Session, call_id: str) -> int:
-    """How long a talk from the call's station may last."""
-    return session.scalars(
-        select(Station.talk_s).join(Call, Call.station_id == Station.id).where(Call.id == call_id)
-    ).one()
-
-
-def _move_legs(session: Session, call_id: str, before: LegState, after: LegState, *, but: str | None = None) -> None:
-    query = update(CallLeg).where(CallLeg.call_id == call_id, CallLeg.state == before)
-    if but is not None:
-        query = query.where(CallLeg.id != but)
-    session.execute(query.values(state=after))
+def _values(row: Base) -> dict[str, Any]:
+    """A new row's values, for an insert without the mapper."""
+    return {name: getattr(row, name) for name, _ in inspect(type(row)).columns.items()}

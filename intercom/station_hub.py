@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.access import Acknowledgement, OpenCommand, OpeningState
+from backend.db import table_of
 from backend.failpoints import failpoint
 from intercom import station_protocol
 from intercom.station_protocol import HEARTBEATS_MISSED, ServerEvent
@@ -17,6 +18,10 @@ from intercom.stations import StationDoor
 
 Send = Callable[[str, str, dict[str, Any]], None]
 """Send an event with a body to a socket: (sid, event, body)."""
+
+
+_moves = table_of(StationDoor)
+_MOVER = select(_moves.c.station_id, _moves.c.relay).where(_moves.c.door_id == bindparam("door_id"))
 
 
 @dataclass
@@ -128,9 +133,7 @@ class StationHub:
 
     def station_for(self, session: Session, door_id: str) -> tuple[str, int] | None:
         """The station that moves this door, and by which relay."""
-        row = session.execute(
-            select(StationDoor.station_id, StationDoor.relay).where(StationDoor.door_id == door_id)
-        ).one_or_none()
+        row = session.execute(_MOVER, {"door_id": door_id}).one_or_none()
         return (row.station_id, row.relay) if row else None
 
     def release(self, command: OpenCommand) -> Acknowledgement | None:

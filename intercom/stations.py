@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.communities import Building, Community, Household, Unit
@@ -262,15 +262,18 @@ def household_dialled(session: Session, station: Station, dial: str) -> Househol
     return household
 
 
+_HOME_OF_PLACE = select(Household).where(
+    Household.community_id == bindparam("community_id"),
+    Household.place_id == bindparam("place_id"),
+    Household.room == bindparam("room"),
+)
+
+
 def _of_unit(session: Session, station: Station, dial: str) -> Household | None:
     if not _ROOM_DIAL.fullmatch(dial):
         return None
     place_id = station.unit_id or station.building_id
-    return session.scalar(
-        select(Household).where(
-            Household.community_id == station.community_id, Household.place_id == place_id, Household.room == dial
-        )
-    )
+    return session.scalar(_HOME_OF_PLACE, {"community_id": station.community_id, "place_id": place_id, "room": dial})
 
 
 def _of_gate(session: Session, station: Station, dial: str) -> Household | None:

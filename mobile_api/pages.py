@@ -1,5 +1,6 @@
 """The built pages, the service worker and what every response carries for safety."""
 
+import mimetypes
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
@@ -32,10 +33,22 @@ _POLICY = (
 )
 
 
+def _file(folder: Path, name: str) -> Response:
+    """A built file; in its compressed form, made by the build, where the browser takes it."""
+    small = f"{name}.gz"
+    if "gzip" in request.accept_encodings and (folder / small).is_file():
+        response = send_from_directory(folder, small, mimetype=mimetypes.guess_type(name)[0])
+        response.headers["Content-Encoding"] = "gzip"
+    else:
+        response = send_from_directory(folder, name)
+    response.vary.add("Accept-Encoding")
+    return response
+
+
 def _page(name: str) -> Response:
     if not (FOLDER / name).is_file():
         raise NotFoundError("the pages are not built; 'make build' makes them")
-    response = send_from_directory(FOLDER, name)
+    response = _file(FOLDER, name)
     response.headers["Cache-Control"] = "no-cache"
     return response
 
@@ -60,7 +73,7 @@ for _name in _FILES:
 @allow(Audience.PUBLIC)
 def asset(name: str) -> Response:
     """A file whose name carries its hash."""
-    response = send_from_directory(FOLDER / "assets", name)
+    response = _file(FOLDER / "assets", name)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 

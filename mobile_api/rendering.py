@@ -4,17 +4,19 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.access import OpeningView
 from backend.accounts import Account, name_of
-from backend.communities import address_of
+from backend.communities import Building, Household, HouseholdAddress, Unit
+from backend.doors import Door
 from backend.identity import sessions
 from backend.pictures import PictureView
 from backend.vault import Vault
 from intercom.call_records import Call, CallView, view_of
 from intercom.call_state import CallState, EndReason, missed
-from intercom.stations import Station, doors_of_station
+from intercom.stations import Station, StationDoor
 from mobile_api.schemas import (
     AccountOut,
     ByOut,
@@ -42,14 +44,34 @@ class CallPlace:
     household: DoorRefOut
 
 
+_PLACE = (
+    select(
+        Station.name.label("station"),
+        Building.name.label("building"),
+        Unit.name.label("unit"),
+        Household.room,
+        Door.id.label("door_id"),
+        Door.name.label("door"),
+    )
+    .join(Household, and_(Household.id == bindparam("household_id"), Household.community_id == Station.community_id))
+    .join(Building, Building.id == Household.building_id)
+    .outerjoin(Unit, Unit.id == Household.unit_id)
+    .join(StationDoor, StationDoor.station_id == Station.id)
+    .join(Door, Door.id == StationDoor.door_id)
+    .where(Station.id == bindparam("station_id"))
+    .order_by(StationDoor.relay)
+)
+
+
 def place_of(session: Session, call: Call) -> CallPlace:
-    """The names as they are now."""
-    station = session.get_one(Station, call.station_id)
-    household = address_of(session, call.community_id, call.household_id)
+    """The names as they are now: one statement, for a call waits for it."""
+    rows = session.execute(_PLACE, {"station_id": call.station_id, "household_id": call.household_id}).all()
+    first = rows[0]
+    home = HouseholdAddress(id=call.household_id, building=first.building, unit=first.unit, room=first.room)
     return CallPlace(
-        station=DoorRefOut(id=station.id, name=station.name),
-        doors=[DoorRefOut(id=door.id, name=door.name) for door, _ in doors_of_station(session, station.id)],
-        household=DoorRefOut(id=household.id, name=household.name),
+        station=DoorRefOut(id=call.station_id, name=first.station),
+        doors=[DoorRefOut(id=row.door_id, name=row.door) for row in rows],
+        household=DoorRefOut(id=home.id, name=home.name),
     )
 
 

@@ -2,10 +2,18 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from backend.clock import iso
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("not the name of a time zone, such as Asia/Shanghai")
+    return name
+
 
 Moment = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 """A time, written as ISO 8601 UTC with milliseconds."""
@@ -17,6 +25,7 @@ Code6 = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 Code8 = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}$")]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}$")]
+Timezone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_known_zone)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -74,7 +83,7 @@ class CommunityIn(In):
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
     kind: Literal["closed", "open", "single_block"]
     address_code: Annotated[str, StringConstraints(max_length=30)] | None = None
-    timezone: Annotated[str, StringConstraints(max_length=40)] = "Asia/Shanghai"
+    timezone: Timezone = "Asia/Shanghai"
 
 
 class SetUpIn(In):

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import jwt
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from backend.accounts import Account, Role
-from backend.db import Database
+from backend.db import Database, table_of
 from backend.errors import SignInRequiredError, TokenExpiredError
 from backend.identity.devices import Device
 from backend.identity.proofs import DeviceKey, ProofChecker
@@ -87,6 +87,22 @@ class TokenService:
         return claims
 
 
+_account, _device, _signed_in = table_of(Account), table_of(Device), table_of(SignedIn)
+_STANDING = (
+    select(_account.c.role, _device.c.approved_at)
+    .join(_device, _device.c.account_id == _account.c.id)
+    .join(_signed_in, _signed_in.c.device_id == _device.c.id)
+    .where(
+        _device.c.id == bindparam("device_id"),
+        _device.c.removed_at.is_(None),
+        _signed_in.c.id == bindparam("session_id"),
+        _signed_in.c.ended_at.is_(None),
+        _account.c.id == bindparam("account_id"),
+    )
+)
+"""Asked for every request, so built once."""
+
+
 class Gatekeeper:
     """Turns a token and a proof into a caller, for HTTP and sockets alike."""
 
@@ -111,16 +127,7 @@ class Gatekeeper:
             raise SignInRequiredError("the token belongs to another device")
         with self._db.reading() as session:
             row = session.execute(
-                select(Account.role, Device.approved_at)
-                .join(Device, Device.account_id == Account.id)
-                .join(SignedIn, SignedIn.device_id == Device.id)
-                .where(
-                    Device.id == claims["did"],
-                    Device.removed_at.is_(None),
-                    SignedIn.id == claims["sid"],
-                    SignedIn.ended_at.is_(None),
-                    Account.id == claims["sub"],
-                )
+                _STANDING, {"device_id": claims["did"], "session_id": claims["sid"], "account_id": claims["sub"]}
             ).one_or_none()
         if row is None:
             raise SignInRequiredError("this device was signed out")

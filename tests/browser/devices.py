@@ -250,9 +250,10 @@ class Devices:
         self.browser = browser
         self.made: list[Device] = []
 
-    def _open(self, kind: type[D], origin: str, size: dict[str, int], **options: Any) -> D:
+    def open(self, kind: type[D], origin: str, size: dict[str, int], **options: Any) -> D:
+        """A device of its own; `policy` relay and `keep_open` change its connections, the rest its browser context."""
         peers = {"policy": options.pop("policy", None), "keepOpen": options.pop("keep_open", False)}
-        context = self.browser.new_context(viewport=size, locale="zh-CN", timezone_id="Asia/Shanghai", **options)
+        context = self.browser.new_context(viewport=size, timezone_id="Asia/Shanghai", **{"locale": "zh-CN", **options})
         context.set_default_timeout(PATIENCE_MS)
         watch = Watch(origin=origin)
         watch.follow(context)
@@ -262,13 +263,13 @@ class Devices:
         return device
 
     def phone(self, origin: str, **options: Any) -> Phone:
-        return self._open(Phone, origin, PHONE, **options)
+        return self.open(Phone, origin, PHONE, **options)
 
     def kiosk(self, origin: str, **options: Any) -> Kiosk:
-        return self._open(Kiosk, origin, TABLET, **options)
+        return self.open(Kiosk, origin, TABLET, **options)
 
     def desk(self, origin: str, **options: Any) -> Device:
-        return self._open(Device, origin, DESKTOP, **options)
+        return self.open(Device, origin, DESKTOP, **options)
 
     def close(self) -> list[str]:
         """Close every context; what any of them did that no page may."""

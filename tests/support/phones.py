@@ -19,6 +19,13 @@ def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def shut(client: socketio.Client) -> None:
+    """Disconnect and give the TCP socket back, also where the server went first and the client library keeps it."""
+    client.disconnect()
+    if client.eio.ws is not None:
+        client.eio.ws.shutdown()
+
+
 class Inbox:
     """Messages in the order they came, to be waited for."""
 
@@ -113,6 +120,11 @@ class Phone:
         self.token = self.session["access_token"]
         return self.session
 
+    def refresh(self) -> dict[str, Any]:
+        """Exchange the refresh token in the cookie jar for a new session."""
+        self.token = None
+        return self.accept(self.call("POST", "/session/refresh"))
+
     @property
     def device_id(self) -> str:
         found: str = self.session["device"]["id"]
@@ -130,6 +142,7 @@ class Phone:
 
     def connect(self) -> "Phone":
         """Open the page's socket and wait for its state."""
+        self.leave()
         self.socket = socketio.Client(reconnection=False)
         self.socket.on("*", lambda event, body=None: self.inbox.put(event, body), namespace="/resident")
         self.socket.on("disconnect", lambda *_: self.inbox.put("disconnect", None), namespace="/resident")
@@ -168,13 +181,12 @@ class Phone:
 
     def leave(self) -> None:
         """Close the page, as a phone that is put away does."""
-        assert self.socket is not None
-        self.socket.disconnect()
+        if self.socket is not None:
+            shut(self.socket)
         self.socket = None
 
     def close(self) -> None:
-        if self.socket is not None:
-            self.socket.disconnect()
+        self.leave()
         self.http.close()
 
 

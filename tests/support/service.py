@@ -83,6 +83,7 @@ class Service:
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.sms = Sms()
+        self._sms_port = None if settings.pop("own_sms", False) else self.sms
         claim = settings.pop("claim", None)
         values: dict[str, Any] = {
             "data": folder,
@@ -99,7 +100,7 @@ class Service:
         self._start()
 
     def _start(self) -> None:
-        self.made: Gatehouse = create_app(self.settings, sms=self.sms, **self._claim)
+        self.made: Gatehouse = create_app(self.settings, sms=self._sms_port, **self._claim)
         self._server = self.made.server("127.0.0.1", self.port)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.clock import iso, utc_now
 from intercom.station_hello import sign_hello, sign_pairing
-from tests.support.phones import Inbox
+from tests.support.phones import Inbox, shut
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 60 + b"\xff\xd9"
 
@@ -31,6 +31,7 @@ class TestStation:
         self.relay: list[str] = []
         self.seq = 0
         self.socket: socketio.Client | None = None
+        self._earlier: list[socketio.Client] = []
 
     def pair(self, code: str) -> "TestStation":
         wish = sign_pairing(self.key, code, software="test-station 1")
@@ -48,6 +49,8 @@ class TestStation:
         return sign_hello(self.key, self.station_id, **{**wanted, **changes})
 
     def connect(self, hello: dict[str, Any] | None = None) -> "TestStation":
+        if self.socket is not None:
+            self._earlier.append(self.socket)
         self.socket = socketio.Client(reconnection=False)
         self.socket.on("*", self._heard, namespace="/station")
         self.socket.on("disconnect", lambda *_: self.inbox.put("disconnect", None), namespace="/station")
@@ -67,7 +70,7 @@ class TestStation:
                 self.origin, namespaces=["/station"], transports=["websocket"], auth=hello, wait_timeout=10
             )
         found: dict[str, Any] = heard.wait("connect_error")
-        client.disconnect()
+        shut(client)
         return found
 
     def _heard(self, event: str, body: Any = None) -> None:
@@ -131,5 +134,6 @@ class TestStation:
         return self.inbox.wait("call", lambda c: c["id"] == call_id and c["state"] == "ended", timeout=timeout)
 
     def close(self) -> None:
-        if self.socket is not None:
-            self.socket.disconnect()
+        for client in (*self._earlier, *([self.socket] if self.socket is not None else [])):
+            shut(client)
+        self._earlier, self.socket = [], None

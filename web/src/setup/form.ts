@@ -32,7 +32,8 @@ export function useForm(): FormState & {
       return true
     } catch (error) {
       state.errors = fieldErrors(error)
-      state.problem = Object.keys(state.errors).length > 0 ? '' : explain(error)
+      // Said as a whole too: a refused member need not have a field on this form.
+      state.problem = explain(error)
       return false
     } finally {
       state.busy = false
@@ -57,5 +58,6 @@ function fieldErrors(error: unknown): Record<string, string> {
 
 function explain(error: unknown): string {
   if (error instanceof ProblemError && error.status === 409) return `${t('conflict')} ${error.problem.detail ?? ''}`.trim()
-  return failure(error)
+  const named = Object.entries(fieldErrors(error)).map(([field, message]) => `${field}: ${message}`)
+  return [failure(error), ...named].join(' · ')
 }

@@ -176,7 +176,17 @@ export async function addStation(body: NewStation): Promise<void> {
   await Promise.all([load.stations(), load.doors()])
 }
 
-export async function updateStation(id: Id, body: Record<string, unknown>): Promise<void> {
+/** What may be changed later; each change is a new version of the configuration. */
+export interface StationChange {
+  name?: string
+  relay?: 'agent' | 'none'
+  relay_url?: string
+  ring_s?: number
+  talk_s?: number
+  language?: 'zh' | 'en'
+}
+
+export async function updateStation(id: Id, body: StationChange): Promise<void> {
   await patch(`/staff/stations/${id}`, body)
   await load.stations()
 }

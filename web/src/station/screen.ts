@@ -11,7 +11,7 @@ const GRACE_MS = 3_000
 export type Stage = 'dial' | 'placing' | 'ringing' | 'talking' | 'outcome'
 
 export interface Outcome {
-  /** An end reason, or the slug of the problem that refused the press. */
+  /** An end reason (or `visitor_ended_talk`), or the slug of the problem that refused the press. */
   reason: string
   refused: boolean
   dial: string
@@ -123,7 +123,9 @@ function heardCall(screen: Screen, call: StationCall | null, nowMs: number): Scr
 
 function ended(screen: Screen, reason: string, refused: boolean, nowMs: number, call: StationCall | null = null): Screen {
   const dial = call?.dial ?? screen.call?.dial ?? screen.dial
-  return { ...screen, stage: 'outcome', call: null, outcome: { reason, refused, dial, sinceMs: nowMs } }
+  // Hanging up after a talk is no cancelled call.
+  const told = reason === 'visitor_hung_up' && screen.stage === 'talking' ? 'visitor_ended_talk' : reason
+  return { ...screen, stage: 'outcome', call: null, outcome: { reason: told, refused, dial, sinceMs: nowMs } }
 }
 
 /** Time passing: outcomes fade, and no ring or talk outlives its own limit even when the server is silent. */

@@ -100,6 +100,19 @@ describe('a call on the screen', () => {
     })
   })
 
+  it.each([
+    ['ringing', 'visitor_hung_up'],
+    ['answered', 'visitor_ended_talk'],
+  ] as const)('calls a hang-up at the door while %s "%s"', (state, reason) => {
+    const running = reduce(dialled, { type: 'call', call: call({ state }), nowMs: START })
+    const over = reduce(running, {
+      type: 'call',
+      call: call({ version: 3, state: 'ended', end_reason: 'visitor_hung_up' }),
+      nowMs: START,
+    })
+    expect(over.outcome?.reason).toBe(reason)
+  })
+
   it('shows a refused press as an outcome', () => {
     const refused = reduce(dialled, { type: 'refused', slug: 'room-unknown', nowMs: START })
     expect(refused.outcome).toMatchObject({ reason: 'room-unknown', refused: true, dial: '1201' })
