@@ -5,13 +5,14 @@ import random
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from tests.proof.conftest import World
 from tests.support.history import Outcome
 from tests.support.racing import Race
-from tests.support.stations import TestStation
+from tests.support.server_process import ServiceProcess
+from tests.support.service import SeededTemplate
 
 ROUNDS = 10_000
 SEED = int(os.environ.get("GATEHOUSE_RACE_SEED", "20261122"))
@@ -20,23 +21,23 @@ REFRESH_EVERY = 1000
 
 
 @pytest.mark.timeout(1700)
-def test_ten_thousand_races_have_one_winner_each(world: World) -> None:
+def test_ten_thousand_races_have_one_winner_each(tmp_path: Path, seeded_template: SeededTemplate) -> None:
     rng = random.Random(SEED)
-    world.server.start()
+    service = ServiceProcess(tmp_path / "service", seeded_template)
+    service.run()
     names = [f"住户{number}" for number in range(8)]
-    world.join_new(names)
+    household = service.community().family_household_id
     # One page stays open so that somebody is connected; the others answer as phones that were woken do.
-    world.phones[0].connect()
-    station = TestStation(world.server.origin).pair(world.pairing_code()).connect()
-    world.station = station
-    race = Race(list(zip(world.phones, names, strict=True)))
+    phones = [service.new_phone(household, name, connect=number == 0) for number, name in enumerate(names)]
+    station = service.station()
+    race = Race(list(zip(phones, names, strict=True)))
     outcomes: Counter[Outcome] = Counter()
     for number in range(ROUNDS):
         if number and number % REFRESH_EVERY == 0:
-            for phone in world.phones:
+            for phone in phones:
                 phone.refresh()
-            world.phones[0].leave()
-            world.phones[0].connect()
+            phones[0].leave()
+            phones[0].connect()
         call_id = station.press()["call"]["id"]
         attempts = race.run(call_id, rng=rng, jitter_s=0.003, drop_share=0.1, fewest=2)
         outcomes.update(attempt.outcome for attempt in attempts)
@@ -45,11 +46,12 @@ def test_ten_thousand_races_have_one_winner_each(world: World) -> None:
         ended = station.ask("hangup", {"call_id": call_id, "reason": "visitor"})["call"]
         assert {leg["state"] for leg in ended["legs"]} <= {"completed_elsewhere", "ended"}, "nobody is left ringing"
         station.inbox.clear()
-        world.phones[0].inbox.clear()
+        phones[0].inbox.clear()
     assert race.history.violations() == []
     race.close()
-    with closing(sqlite3.connect(world.server.folder / "gatehouse.db")) as connection:
+    with closing(sqlite3.connect(service.folder / "gatehouse.db")) as connection:
         (answered,) = connection.execute("SELECT count(*) FROM call WHERE answered_leg_id IS NOT NULL").fetchone()
         (ringing,) = connection.execute("SELECT count(*) FROM call WHERE state <> 'ended'").fetchone()
     assert (answered, ringing) == (ROUNDS, 0)
+    service.close()
     print(f"{ROUNDS} races (seed {SEED}): {dict(outcomes)}")
