@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
@@ -132,8 +132,11 @@ def _payload_digest(salt: bytes, values: dict[str, str]) -> bytes:
     return hashlib.sha256(salt + text.encode()).digest()
 
 
-def _link(previous: bytes, *, community_id: str, seq: int, at: datetime, payload_digest: bytes) -> bytes:
-    head = f"gatehouse-log-v1\n{community_id}\n{seq}\n{iso(at)}\n".encode()
+def _link(
+    previous: bytes, *, community_id: str, record_id: str, seq: int, at: datetime, payload_digest: bytes
+) -> bytes:
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")  # all that is stored
+    head = f"gatehouse-log-v1\n{community_id}\n{record_id}\n{seq}\n{moment}\n".encode()
     return hashlib.sha256(head + previous + payload_digest).digest()
 
 
@@ -161,7 +164,9 @@ def append(uow: UnitOfWork, vault: Vault, entry: Entry, *, community_id: str, no
     seq, record_id, salt = previous_seq + 1, new_id(), secrets.token_bytes(16)
     values = {name: str(value) for name in _FIELDS if (value := getattr(entry, name)) is not None}
     payload_digest = _payload_digest(salt, values)
-    digest = _link(previous, community_id=community_id, seq=seq, at=now, payload_digest=payload_digest)
+    digest = _link(
+        previous, community_id=community_id, record_id=record_id, seq=seq, at=now, payload_digest=payload_digest
+    )
     signature = vault.chain_key(community_id).sign(_head_text(community_id, seq, digest))
     uow.session.execute(
         _RECORD,
@@ -216,7 +221,14 @@ def verify(session: Session, vault: Vault, community_id: str) -> Verification:
         values = {name: str(value) for name in _FIELDS if (value := getattr(payload, name)) is not None}
         if payload.community_id != community_id or _payload_digest(payload.salt, values) != record.payload_digest:
             return Verification(rows=seq - 1, bad_seq=seq, problem="the row's payload was changed")
-        digest = _link(previous, community_id=community_id, seq=seq, at=record.at, payload_digest=record.payload_digest)
+        digest = _link(
+            previous,
+            community_id=community_id,
+            record_id=record.id,
+            seq=seq,
+            at=record.at,
+            payload_digest=record.payload_digest,
+        )
         if digest != record.digest:
             return Verification(rows=seq - 1, bad_seq=seq, problem="the row was changed")
         previous = digest
@@ -233,6 +245,8 @@ def _verify_head(session: Session, vault: Vault, community_id: str, *, seq: int,
         return Verification(rows=seq, bad_seq=seq + 1, problem="rows at the end are missing")
     if head.seq < seq:
         return Verification(rows=seq, bad_seq=head.seq + 1, problem="rows were added behind the signed head")
+    if head.digest != digest:
+        return Verification(rows=seq, bad_seq=seq, problem="the head is not the last row's")
     try:
         vault.chain_key(community_id).public_key().verify(head.signature, _head_text(community_id, seq, digest))
     except InvalidSignature:

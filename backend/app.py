@@ -22,7 +22,8 @@ from backend.pictures import PictureStore
 from backend.rate_limits import RateLimits
 from backend.socket_transport import send_at_once
 from backend.vault import Vault
-from intercom.calls import CallDesk, claim_first_answer
+from intercom.call_statements import CLAIM_FIRST_ANSWER
+from intercom.calls import CallDesk
 from intercom.station_hub import StationHub
 from intercom.station_namespace import StationNamespace, StationServices
 from intercom.station_protocol import MAX_MESSAGE_BYTES
@@ -96,7 +97,7 @@ def _sms(settings: Settings) -> Sender:
     return log_sender
 
 
-def create_app(settings: Settings, *, sms: Sender | None = None, claim: Any = claim_first_answer) -> Gatehouse:
+def create_app(settings: Settings, *, sms: Sender | None = None, claim: Any = CLAIM_FIRST_ANSWER) -> Gatehouse:
     """Make the service. Its database must have the newest schema (`gatehouse db upgrade`).
 
     `sms` replaces the sender of text messages; `claim` the statement that settles a call's first answer, so that a

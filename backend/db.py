@@ -149,9 +149,9 @@ def scoped_get(session: Session, model: type[T], community_id: str, row_id: str)
     return row
 
 
-def rows_changed(session: Session, statement: Update | Delete) -> int:
+def rows_changed(session: Session, statement: Update | Delete, parameters: dict[str, Any] | None = None) -> int:
     """Execute a conditional change and say how many rows it changed: that settles races, no earlier read does."""
-    result = session.execute(statement)
+    result = session.execute(statement, parameters)
     assert isinstance(result, CursorResult), "a change has a row count"
     return result.rowcount
 

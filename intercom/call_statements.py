@@ -9,7 +9,7 @@ from backend.db import UtcDateTime, table_of
 from backend.households import Resident
 from backend.identity.devices import Device
 from intercom.call_records import Call, CallLeg
-from intercom.call_state import ACTIVE, CallState, LegState
+from intercom.call_state import ACTIVE, Act, CallState, LegState, sources_of
 from intercom.stations import Station, StationDoor
 
 _call, _leg, _station = table_of(Call), table_of(CallLeg), table_of(Station)
@@ -65,6 +65,23 @@ RECEIVED = (
     .where(_leg.c.id == bindparam("leg_id"), _leg.c.received_at.is_(None))
     .values(received_at=bindparam("now", type_=UtcDateTime()))
 )
+
+CLAIM_FIRST_ANSWER = (
+    update(_call)
+    .where(
+        _call.c.id == bindparam("of_call"),
+        _call.c.state.in_(sources_of(Act.ANSWER)),
+        _call.c.expires_at > bindparam("now", type_=UtcDateTime()),
+    )
+    .values(
+        state=CallState.ANSWERED,
+        version=_call.c.version + 1,
+        answered_leg_id=bindparam("winner"),
+        answered_at=bindparam("now", type_=UtcDateTime()),
+        talk_until=bindparam("talk_ends", type_=UtcDateTime()),
+    )
+)
+"""Decides who answered: it changes a row only while the call rings and its time is not over."""
 
 SETTLE_LEGS = (
     update(_leg)

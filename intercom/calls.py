@@ -23,7 +23,7 @@ from backend.errors import (
 )
 from backend.events import CallAnswered, CallDeclined, CallEnded, CallRinging
 from backend.failpoints import failpoint
-from backend.households import current_tenancy, stands_in
+from backend.households import current_tenancy_id, stands_in
 from backend.identity.tokens import Caller
 from backend.ids import new_id
 from backend.vault import Vault
@@ -37,21 +37,6 @@ _calls = table_of(Call)
 
 Presence = Callable[[Collection[str]], set[str]]
 """Of these devices, the ones whose page is open now."""
-
-
-def claim_first_answer(call_id: str, *, leg_id: str, talk_s: int, now: datetime) -> Update:
-    """The statement that decides who answered: it changes a row only while the call rings and its time is not over."""
-    return (
-        update(_calls)
-        .where(_calls.c.id == call_id, _calls.c.state.in_(sources_of(Act.ANSWER)), _calls.c.expires_at > now)
-        .values(
-            state=CallState.ANSWERED,
-            version=_calls.c.version + 1,
-            answered_leg_id=leg_id,
-            answered_at=now,
-            talk_until=now + timedelta(seconds=talk_s),
-        )
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +57,7 @@ class CallDesk:
     db: Database
     vault: Vault
     presence: Presence
-    claim: Callable[..., Update] = claim_first_answer
+    claim: Update = call_statements.CLAIM_FIRST_ANSWER
 
     def place(self, station_id: str, *, community_id: str, dial: str, request_id: str, now: datetime) -> CallView:
         """A visitor pressed a room: one transaction holds call, legs and fact; every phone of the home is to ring.
@@ -109,13 +94,12 @@ class CallDesk:
             if running.state == CallState.RINGING and running.household_id == household.id:
                 return self._fresh(session, running.id)
             raise StationBusyError("this station is in a call; hang up first")
-        tenancy = current_tenancy(session, household.id, now=now)
         call = Call(
             id=new_id(),
             community_id=community_id,
             station_id=station.id,
             household_id=household.id,
-            tenancy_id=tenancy.id if tenancy else None,
+            tenancy_id=current_tenancy_id(session, household.id, now=now),
             request_id=request_id,
             dial=dial,
             state=CallState.RINGING,
@@ -158,7 +142,16 @@ class CallDesk:
         """
         with self.db.unit_of_work() as uow:
             part = self._part(uow.session, caller, call_id, now)
-            won = rows_changed(uow.session, self.claim(call_id, leg_id=part.leg_id, talk_s=part.talk_s, now=now))
+            won = rows_changed(
+                uow.session,
+                self.claim,
+                {
+                    "of_call": call_id,
+                    "winner": part.leg_id,
+                    "now": now,
+                    "talk_ends": now + timedelta(seconds=part.talk_s),
+                },
+            )
             if won:
                 uow.session.execute(call_statements.SETTLE_LEGS, {"of_call": call_id, "winner": part.leg_id})
             view = self._fresh(uow.session, call_id)

@@ -330,7 +330,7 @@ def config_of(
             for door, link in doors_of_station(session, station.id)
         ),
         dial_kind=DialKind.BUILDING_ROOM if gate else DialKind.ROOM,
-        dial_hint_zh="楼栋-单元-房号,如 3-2-1201" if gate else "请输入房号,如 1201",
+        dial_hint_zh="楼栋-单元-房号，如 3-2-1201" if gate else "请输入房号，如 1201",
         dial_hint_en="Building-unit-room, e.g. 3-2-1201" if gate else "Room number, e.g. 1201",
         ring_s=station.ring_s,
         talk_s=station.talk_s,

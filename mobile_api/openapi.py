@@ -70,6 +70,7 @@ def _describe_errors(operation: dict[str, Any], audience: Audience, path: str, m
     if method in {"post", "patch"}:
         wanted.update({"400": "The body cannot be read", "409": "Contradicts what is there", "413": "Too large"})
         wanted["415"] = "Not JSON"
+    if method in {"post", "patch"} or path.endswith("/session"):
         wanted["422"] = "Some members cannot be used"
     if "{" in path or audience == Audience.ADMINISTRATOR or "/demo/" in path or "household" in path or method == "post":
         wanted["404"] = "There is no such thing, or the caller may not know"

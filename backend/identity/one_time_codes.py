@@ -49,7 +49,7 @@ def request_code(db: Database, vault: Vault, send: Callable[[str, str], None], *
             )
         )
     if accounts:
-        send(number, f"【门房】验证码 {code},5 分钟内有效。Gatehouse sign-in code: {code}.")
+        send(number, f"【门房】验证码 {code}，5 分钟内有效。Gatehouse sign-in code: {code}.")
     return request_id
 
 

@@ -1,5 +1,6 @@
 """Ways in: by invitation, by a code to the phone, by password, and the one-time set-up of an empty service."""
 
+import functools
 import hmac
 import threading
 from datetime import datetime
@@ -21,7 +22,12 @@ MINIMUM_PASSWORD_LENGTH = 10
 _hasher = PasswordHasher()
 _HASHING = threading.BoundedSemaphore(2)
 """Argon2 takes 64 MiB and a core each; more at once than cores would only starve rings."""
-_NOBODY = _hasher.hash("nobody has this password")
+
+
+@functools.cache
+def _nobody() -> str:
+    """The hash of a password nobody has: unknown numbers cost the same work as known ones."""
+    return _hasher.hash("nobody has this password")
 
 
 def by_invitation(
@@ -64,7 +70,7 @@ def by_password(
     with db.reading() as session:
         accounts = [a for a in accounts_with_phone(session, vault, phone) if a.password_hash]
     account = accounts[0] if accounts else None
-    right = _password_matches((account.password_hash if account else None) or _NOBODY, password)
+    right = _password_matches((account.password_hash if account else None) or _nobody(), password)
     if account is None or not right:
         raise SignInFailedError("the number or the password is wrong")
     with db.unit_of_work() as uow:

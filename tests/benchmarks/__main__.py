@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks`: every promised figure beside its floor or peer, in one run of under twelve minutes.
 
-    --quick (or BENCH_QUICK=1)   fewer rounds, about three minutes
-    --only calls,openings,...    some of: calls, openings, fanout, first_frame
-    --no-kamailio, --no-node     without that peer
-    --json FILE                  the figures as data, too
+--quick (or BENCH_QUICK=1)   fewer rounds, about three minutes
+--only calls,openings,...    some of: calls, openings, fanout, first_frame
+--no-kamailio, --no-node     without that peer
+--json FILE                  the figures as data, too
 """
 
 import argparse
@@ -11,10 +11,11 @@ import asyncio
 import json
 import os
 import platform
+import shutil
 import time
 from pathlib import Path
 
-from tests.benchmarks import bench_calls, bench_fanout, bench_openings
+from tests.benchmarks import bench_calls, bench_fanout, bench_first_frame, bench_openings
 from tests.benchmarks.figures import Report
 from tests.benchmarks.processes import working_folder
 from tests.benchmarks.rig import rig
@@ -55,6 +56,13 @@ async def _with_rig(chosen: argparse.Namespace, wanted: set[str], folder: Path) 
     return reports
 
 
+def _first_frame(folder: Path, *, rounds: int) -> Report:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        return Report("P5: answer -> first frame", notes=["no Chromium here: not measured"])
+    return bench_first_frame.run(folder, chromium, rounds=rounds)
+
+
 def main() -> None:
     chosen = _chosen()
     wanted = set(chosen.only.split(","))
@@ -63,7 +71,11 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}, {cores} cores, load {load:.1f} at the start")
     reports: list[Report] = []
     with working_folder() as folder:
-        reports += asyncio.run(_with_rig(chosen, wanted, folder))
+        if wanted - {"first_frame"}:
+            reports += asyncio.run(_with_rig(chosen, wanted, folder))
+        if "first_frame" in wanted:
+            reports.append(_first_frame(folder, rounds=4 if chosen.quick else 12))
+            print(reports[-1].text(), flush=True)
     verdicts = [verdict for report in reports for verdict in report.verdicts if verdict.must is not None]
     missed = [verdict for verdict in verdicts if verdict.word == "MUST MISSED"]
     print(f"\n{len(verdicts) - len(missed)} of {len(verdicts)} musts held; {time.monotonic() - began:.0f} s")

@@ -1,7 +1,8 @@
 """P1 and P2: a press until the last of eight phones rings; an answer until the last of the seven others knows.
 
-One round: floor messages on the raw hub, then press, 400 ms, answer, 200 ms, hang up on the service. The answer goes over the
-socket and over HTTP in turn. The call is durable before anybody hears of it; on the floor one row is committed per message.
+One round: floor messages on the raw hub, then press, 400 ms, answer, 200 ms, hang up on the service. The answer goes
+over the socket and over HTTP in turn. The call is durable before anybody hears of it; on the floor one row is committed
+per message.
 """
 
 import asyncio
@@ -107,8 +108,8 @@ async def run(rig: Rig, *, rounds: int, blocks: int, kamailio: bool) -> Report:
         report.judge("P1 ring", bench.ring, found.ring, "Kamailio", must=None, goal=1)
         report.judge("P2 cancel, answer by socket", bench.by_socket, found.cancel, "Kamailio", must=None, goal=1)
         report.notes.append(
-            f"Kamailio: {found.calls} calls, {found.missing_cancels} with a missing CANCEL. It does no authentication, no "
-            "database and no push here, and speaks UDP: the work is not equal"
+            f"Kamailio: {found.calls} calls, {found.missing_cancels} with a missing CANCEL. It does no authentication, "
+            "no database and no push here, and speaks UDP: the work is not equal"
         )
     report.notes.append(f"{bench.rounds} calls: exactly one winner in each, every other phone heard of it")
     return report

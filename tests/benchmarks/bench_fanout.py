@@ -1,7 +1,7 @@
-"""P7: one event to a thousand connected phones until the last one has it, beside Node's socket.io 4; and a ring meanwhile.
+"""P7: one event to a thousand phones until the last one has it, beside Node's socket.io 4; and a ring meanwhile.
 
-The event is the door's contact, as the station reports it: here it is recorded in the chained log and committed before anybody
-hears of it, which Node's bare fan-out does not do.
+The event is the door's contact, as the station reports it: here it is recorded in the chained log and committed before
+anybody hears of it, which Node's bare fan-out does not do.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""P3: tap on "open" until the station's acknowledgement is back at the phone, beside a message there and back through the raw
-hub with two durable commits.
+"""P3: tap on "open" until the station's acknowledgement is back at the phone, beside a message there and back through
+the raw hub with two durable commits.
 
-Two stations: a light one that answers at once, and the real agent (`gatehouse station run --relay log`), which writes its journal
-to disk before and after it moves the relay. The phone's request is signed before the clock starts; it is one HTTP request on a new
-connection, as pages make them.
+Two stations: a light one that answers at once, and the real agent (`gatehouse station run --relay log`), which writes
+its journal to disk before and after it moves the relay. The phone's request is signed before the clock starts; it is
+one HTTP request on a new connection, as pages make them.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.benchmarks.rig import HubClient, Rig
 
 
 class RoundTrip:
-    """A phone and a station on the raw hub: a message there, one back, each committed durably before it is passed on."""
+    """A phone and a station on the raw hub: a message there, one back, each committed before it is passed on."""
 
     def __init__(self) -> None:
         self._phone, self._station = HubClient(), HubClient()

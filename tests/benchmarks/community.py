@@ -115,9 +115,7 @@ class _Maker:
         )
 
     def move_in(self, household: Household, accounts: list[Account]) -> None:
-        tenancy = own_tenancy(
-            self._uow, community_id=household.community_id, household_id=household.id, now=self._now
-        )
+        tenancy = own_tenancy(self._uow, community_id=household.community_id, household_id=household.id, now=self._now)
         for account in accounts:
             add_resident(
                 self._uow,
@@ -193,9 +191,7 @@ def make_community(folder: Path, *, origin: str, others: int) -> BigCommunity:
     key = Ed25519PrivateKey.generate()
     with db.unit_of_work() as uow:
         maker = _Maker(uow, vault, origin, now)
-        community = create_community(
-            uow, name="大社区", kind=CommunityKind.CLOSED, now=now, timezone="Asia/Shanghai"
-        )
+        community = create_community(uow, name="大社区", kind=CommunityKind.CLOSED, now=now, timezone="Asia/Shanghai")
         building = add_building(uow, community_id=community.id, name="3栋", number="3")
         unit = add_unit(uow, community_id=community.id, building_id=building.id, name="2单元", number="2")
         station, door_id = maker.station(community.id, building.id, unit.id, "3栋2单元门口")

@@ -1,8 +1,8 @@
 """The other phones: a process that holds many sockets, answers pings, and says when the last of them has an event.
 
-Commands on standard input, one JSON object a line: {"watch": text} begins to count the sockets that get a message with this
-text; answered {"watching": text}, and {"done": text, "last": moment} when every socket had it. {"count": true} tells how many
-sockets are open and how many had the watched text.
+Commands on standard input, one JSON object a line: {"watch": text} begins to count the sockets that get a message with
+this text; answered {"watching": text}, and {"done": text, "last": moment} when every socket had it. {"count": true}
+tells how many sockets are open and how many had the watched text.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Sockets for load generators: a WebSocket client on a bare asyncio protocol, and Socket.IO spoken over it.
 
-It costs a few microseconds a message, so that a thousand of them on one core measure the server and not themselves. Frames go
-out under a mask of zeros, which the RFC's framing allows and a load generator may use.
+It costs a few microseconds a message, so that a thousand of them on one core measure the server and not themselves.
+Frames go out under a mask of zeros, which the RFC's framing allows and a load generator may use.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 OnText = Callable[[str, float], None]
-"""Called with a message and the moment it was read (time.perf_counter, one clock for all processes of a Linux machine)."""
+"""Called with a message and the moment it was read (time.perf_counter: one clock for all processes on Linux)."""
 
 
 class ClosedError(Exception):
@@ -47,7 +47,8 @@ class LightSocket(asyncio.Protocol):
         self._transport = transport
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         transport.write(
-            f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
 
@@ -196,7 +197,9 @@ class Http:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def request(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any, float]:
+    async def request(
+        self, method: str, path: str, headers: dict[str, str], body: Any = None
+    ) -> tuple[int, Any, float]:
         """Status, JSON body, and the moment the answer was whole."""
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)

@@ -1,7 +1,7 @@
-"""The floor: a bare websocket hub (`websockets`) in a process of its own, with a durable SQLite commit before it passes a
-message on when it is asked for one. No authentication, no rules, no state.
+"""The floor: a bare websocket hub (`websockets`) in a process of its own, with a durable SQLite commit before it passes
+a message on when it is asked for one. No authentication, no rules, no state.
 
-First message of a client: {"join": room}. Afterwards {"to": room, "commit": bool, "body": ...} goes to everyone in the room.
+First message of a client: {"join": room}. Afterwards {"to": room, "commit": bool, "body": ...} goes to everyone in it.
 """
 
 import argparse

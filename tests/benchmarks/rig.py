@@ -1,5 +1,6 @@
-"""What the call benchmarks stand on: the service and the raw hub as processes, eight phones and a station on each, and the
-thousand other phones in processes of their own."""
+"""What the call benchmarks stand on: the service and the raw hub as processes, eight phones and a station on each, and
+the thousand other phones in processes of their own.
+"""
 
 import asyncio
 import json
@@ -189,10 +190,13 @@ class Rig:
         return await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
 
 
-def start_service(folder: Path, port: int, *, module: str = "backend.cli", arguments: tuple[str, ...] = ("serve",)) -> Worker:
-    """`gatehouse serve` on the seeded folder. Rate limits are off: a benchmark presses more than twelve times a minute."""
+def start_service(folder: Path, port: int) -> Worker:
+    """`gatehouse serve` on the seeded folder. Rate limits are off: a benchmark presses more than 12 times a minute.
+
+    BENCH_PROFILE=<command> runs it under a profiler of one's own, such as `py-spy record ... --`.
+    """
     worker = Worker(
-        [*_profiled(folder), sys.executable, "-m", module, *arguments],
+        [*os.environ.get("BENCH_PROFILE", "").split(), sys.executable, "-m", "backend.cli", "serve"],
         folder / "service.log",
         GATEHOUSE_DATA=str(folder),
         GATEHOUSE_PORT=str(port),
@@ -201,11 +205,6 @@ def start_service(folder: Path, port: int, *, module: str = "backend.cli", argum
     )
     worker.said("Gatehouse is ready")
     return worker
-
-
-def _profiled(folder: Path) -> list[str]:
-    """BENCH_PROFILE=<command prefix> runs the service under a profiler of one's own, such as `py-spy record ... --`."""
-    return os.environ.get("BENCH_PROFILE", "").split()
 
 
 def start_crowd(kind: str, port: int, count: int, folder: Path, auths: Path | None = None) -> Worker:
@@ -227,9 +226,7 @@ async def rig(folder: Path, *, others: int) -> AsyncIterator[Rig]:
     try:
         service = start_service(folder, port)
         workers.append(service)
-        hub = Worker.python(
-            "tests.benchmarks.raw_hub", "--database", str(folder / "floor.db"), log=folder / "hub.log"
-        )
+        hub = Worker.python("tests.benchmarks.raw_hub", "--database", str(folder / "floor.db"), log=folder / "hub.log")
         workers.append(hub)
         hub_port = hub.answer()["port"]
         crowd = start_crowd("gatehouse", port, others, folder, community.auths_file(folder, others))

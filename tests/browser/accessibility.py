@@ -10,6 +10,13 @@ from tests.browser.devices import DESKTOP, PHONE, Device
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => {
+  // A colour on its way from light to dark is neither.
+  for (;;) {
+    await new Promise(requestAnimationFrame)
+    const moving = document.getAnimations().filter((one) => Number.isFinite(one.effect?.getComputedTiming().endTime))
+    if (moving.every((one) => one.playState === "finished")) break
+    await Promise.allSettled(moving.map((one) => one.finished))
+  }
   const { violations } = await axe.run(document, { iframes: false, resultTypes: ["violations"] })
   return violations
     .filter((one) => one.impact === "serious" || one.impact === "critical")

@@ -180,7 +180,7 @@ class Phone(Device):
 
     @property
     def video(self) -> Locator:
-        return self.page.get_by_label("门口的画面")
+        return self.page.locator("video").and_(self.page.get_by_label("门口的画面"))
 
     def rings(self) -> None:
         expect(self.button("接听")).to_be_visible(timeout=PATIENCE_MS)

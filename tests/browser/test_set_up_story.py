@@ -28,6 +28,7 @@ def test_an_empty_service_becomes_a_community_whose_door_opens(
         link = add_station(desk, relay_url=f"http://127.0.0.1:{relay_port}")
         kiosk = devices.kiosk(service.origin)
         kiosk.watch.allow(f"http://127.0.0.1:{relay_port}")
+        kiosk.watch.expect("/relay/0/pulse")  # the kiosk knocks at its relay before a visitor comes
         kiosk.pair("", link=link)
         desk.sees("配对成功，门口机已上线")
         desk.shot("setup-paired")

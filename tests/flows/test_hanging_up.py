@@ -67,9 +67,7 @@ def test_hanging_up_again_changes_nothing(service: Service) -> None:
     assert at_the_door["end_reason"] == "resident_hung_up"
 
 
-@pytest.mark.parametrize(
-    ("reason", "told"), [("media_failed", "media_failed"), ("station_restarted", "station_lost")]
-)
+@pytest.mark.parametrize(("reason", "told"), [("media_failed", "media_failed"), ("station_restarted", "station_lost")])
 def test_a_station_that_cannot_go_on_with_a_talk_says_why(service: Service, reason: str, told: str) -> None:
     mum = service.phone("mum")
     station = service.station()

@@ -42,7 +42,8 @@ OPERATIONS = [
     if method in {"get", "post", "patch", "put", "delete"}
 ]
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-WORDS = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=12)
+WORDS = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=12).map(str.strip)
+"""A header's value: no client sends blanks at its ends."""
 OTHER_HEADERS = st.fixed_dictionaries(
     {},
     optional={
@@ -75,7 +76,7 @@ class Sender:
             phone = self.world.another(role)
         self._name_real_things(case, dice)
         place = unquote(re.sub(r"\{(\w+)\}", lambda m: quote(str(case.path_parameters[m[1]]), safe=""), case.path))
-        own = {name: value for name, value in {**phone.headers(case.method, place)}.items()}
+        own = phone.headers(case.method, place)
         cookies = None
         if case.operation.label.endswith("/session/refresh") and role != "anonymous":
             headers.pop("X-Client", None)
@@ -136,9 +137,8 @@ def test_the_document_in_docs_lists_the_operations_of_the_service(sender: Sender
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-@pytest.mark.parametrize("role", FUZZED_ROLES)
-def test_no_request_brings_the_service_out_of_step(sender: Sender, role: str, label: str) -> None:
-    sent = 0
+def test_no_request_of_any_role_brings_the_service_out_of_step(sender: Sender, label: str) -> None:
+    sent = dict.fromkeys(FUZZED_ROLES, 0)
 
     @settings(
         max_examples=EXAMPLES,
@@ -152,13 +152,16 @@ def test_no_request_brings_the_service_out_of_step(sender: Sender, role: str, la
         case=cases(sender.operations[label]), headers=OTHER_HEADERS, query=OTHER_QUERY, seed=st.integers(0, 2**32 - 1)
     )
     def fuzz(case: Case, headers: dict[str, str], query: dict[str, str], seed: int) -> None:
-        nonlocal sent
-        sent += 1
-        reply = sender.send(case, role, headers, query, random.Random(seed))
-        if reply.status_code >= 400:
-            assert reply.headers["content-type"] == ["application/problem+json"]
-            assert reply.json()["status"] == reply.status_code
-        case.validate_response(reply, checks=CHECKS)
+        dice, given_path, given_body = random.Random(seed), dict(case.path_parameters or {}), case.body
+        for role in FUZZED_ROLES:
+            case.path_parameters = dict(given_path)
+            case.body = dict(given_body) if isinstance(given_body, dict) else given_body
+            reply = sender.send(case, role, headers, query, dice)
+            sent[role] += 1
+            if reply.status_code >= 400:
+                assert reply.headers["content-type"] == ["application/problem+json"]
+                assert reply.json()["status"] == reply.status_code
+            case.validate_response(reply, checks=CHECKS)
 
     fuzz()
-    assert sent >= EXAMPLES
+    assert min(sent.values()) >= EXAMPLES

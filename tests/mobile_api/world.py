@@ -21,8 +21,7 @@ from backend.identity import devices, invitations
 from backend.identity.proofs import DeviceKey
 from backend.ids import new_digits, new_id
 from intercom.call_records import Call, CallLeg
-from intercom.call_state import Act, CallState
-from intercom.calls import _new_leg
+from intercom.call_state import Act, CallState, LegState
 from intercom.station_protocol import StationKind
 from intercom.stations import Station, StationDoor, add_station
 from tests.mobile_api.matrix import ROLES
@@ -341,7 +340,16 @@ class World:
             uow.session.flush()
             for device_id in legs_of:
                 account_id = uow.session.get_one(devices.Device, device_id).account_id
-                uow.session.add(_new_leg(call, device_id, account_id))
+                uow.session.add(
+                    CallLeg(
+                        id=new_id(),
+                        community_id=home.community_id,
+                        call_id=call.id,
+                        device_id=device_id,
+                        account_id=account_id,
+                        state=LegState.RINGING,
+                    )
+                )
         return call.id
 
     def leg_of(self, call_id: str) -> str:

@@ -80,5 +80,7 @@ def _violations_of(attempts: list[Attempt]) -> list[str]:
             found.append(f"{attempt.phone} won and was told that it lost")
         if first_began is not None and attempt.ended < first_began:
             found.append(f"{attempt.phone} was told that it lost before the winner had begun")
-    found += [f"{a.phone} was told that a call was over that nobody had ended" for a in attempts if a.outcome == Outcome.OVER]
+    found += [
+        f"{a.phone} was told that a call was over that nobody had ended" for a in attempts if a.outcome == Outcome.OVER
+    ]
     return found

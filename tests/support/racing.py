@@ -33,9 +33,7 @@ class Racer:
                 self.failure = error
                 barrier.abort()
 
-    def _answer(
-        self, call_id: str, barrier: threading.Barrier, history: History, jitter_s: float, drop: bool
-    ) -> None:
+    def _answer(self, call_id: str, barrier: threading.Barrier, history: History, jitter_s: float, drop: bool) -> None:
         ready = self._prepared(call_id)
         barrier.wait(30)
         if jitter_s:

@@ -66,9 +66,7 @@ class TestStation:
         client = socketio.Client(reconnection=False)
         client.on("connect_error", lambda data=None: heard.put("connect_error", data), namespace="/station")
         with contextlib.suppress(socketio.exceptions.ConnectionError):
-            client.connect(
-                self.origin, namespaces=["/station"], transports=["websocket"], auth=hello, wait_timeout=10
-            )
+            client.connect(self.origin, namespaces=["/station"], transports=["websocket"], auth=hello, wait_timeout=10)
         found: dict[str, Any] = heard.wait("connect_error")
         shut(client)
         return found

@@ -1,4 +1,4 @@
-"""Kamailio's parallel fork beside our rings: one caller, eight callees, one of which answers after 400 ms; sipp plays them all.
+"""Kamailio's parallel fork beside our rings: a caller, eight callees, one answers after 400 ms; sipp plays them all.
 
 The moments come out of sipp's short-message traces. Everything is on 127.0.0.1, bounded, and ended by process id.
 """

@@ -32,8 +32,12 @@ export async function loadService(): Promise<void> {
   service.value = await send<Service>('GET', '/service', { proof: false })
 }
 
+let askedMe = 0
 export async function loadMe(): Promise<void> {
+  const mine = ++askedMe
   const answer = await get<Me>('/me')
+  // A later question has the later truth: an answer on its way may still say that nothing was agreed to.
+  if (mine !== askedMe) return
   me.value = answer
   updateSession({ account: answer.account, device: answer.device })
 }
