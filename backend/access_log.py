@@ -18,7 +18,6 @@ from cryptography.exceptions import InvalidSignature
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from backend.clock import iso
 from backend.db import ID_LENGTH, Base, UnitOfWork, table_of
 from backend.events import AccessRecorded
 from backend.ids import new_id

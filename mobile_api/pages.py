@@ -36,7 +36,7 @@ _POLICY = (
 def _file(folder: Path, name: str) -> Response:
     """A built file; in its compressed form, made by the build, where the browser takes it."""
     small = f"{name}.gz"
-    if "gzip" in request.accept_encodings and (folder / small).is_file():
+    if request.accept_encodings.quality("gzip") > 0 and (folder / small).is_file():
         response = send_from_directory(folder, small, mimetype=mimetypes.guess_type(name)[0])
         response.headers["Content-Encoding"] = "gzip"
     else:

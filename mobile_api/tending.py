@@ -41,7 +41,8 @@ class Tender:
     def beat(self) -> None:
         """One round; each duty on its own, so that one that fails does not stop the others."""
         now, moment = utc_now(), time.monotonic()
-        self._duty(lambda: tend(self._do.calls, self._do.hub, self._residents.gone, now=now))
+        grace_s = self._do.settings.phone_grace_s
+        self._duty(lambda: tend(self._do.calls, self._do.hub, self._residents.gone, grace_s=grace_s, now=now))
         self._duty(lambda: self._residents.drop_expired(now=now))
         self._duty(self._stations.drop_silent)
         if moment - self._seen_at > SEEN_EVERY_S:

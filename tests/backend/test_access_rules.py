@@ -62,8 +62,16 @@ GOOD_CALL = CallClaim(running=True, mine=True, serves_door=True, answered_by_ano
         ({"has_household": False, "lives_here": False}, "no_household", False),
         ({"lives_here": False}, "household_let", False),
         ({"lives_here": False, "call": GOOD_CALL}, "household_let", False),
-        ({"call": CallClaim(running=False, mine=True, serves_door=True, answered_by_another=False)}, "call_over", False),
-        ({"call": CallClaim(running=True, mine=False, serves_door=True, answered_by_another=False)}, "call_over", False),
+        (
+            {"call": CallClaim(running=False, mine=True, serves_door=True, answered_by_another=False)},
+            "call_over",
+            False,
+        ),
+        (
+            {"call": CallClaim(running=True, mine=False, serves_door=True, answered_by_another=False)},
+            "call_over",
+            False,
+        ),
     ],
 )
 def test_decisions_a_person_would_expect(changes: dict, reason: str, granted: bool) -> None:

@@ -104,7 +104,7 @@ def build(desk: Device) -> None:
     desk.click("添加门")
     dialog.get_by_role("button", name="添加", exact=True).click()
     expect(dialog).to_be_hidden()
-    expect(desk.page.get_by_role("main").get_by_text("3栋2单元单元门").first).to_be_visible()
+    expect(desk.page.get_by_role("main").get_by_text("3栋2单元门").first).to_be_visible()
 
 
 def add_station(desk: Device, *, relay_url: str) -> str:

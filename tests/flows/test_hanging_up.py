@@ -89,8 +89,8 @@ def test_after_every_end_the_next_visitor_can_ring(service: Service) -> None:
     mum = service.phone("mum")
     station = service.station()
     for end in (
-        lambda call_id: station.hang_up(call_id),
-        lambda call_id: mum.decline(call_id),
+        station.hang_up,
+        mum.decline,
         lambda call_id: (mum.answer(call_id), mum.hang_up(call_id)),
         lambda call_id: mum.open(service.doors()[0], call_id=call_id),
     ):

@@ -1,4 +1,4 @@
-"""What an opening does to a call: it ends the ring it answers, never a talk, and at a gate never another's ring (8(1)b, i)."""
+"""An opening ends the ring it answers, never a talk, and at a gate never another's ring (clauses 8(1)b, i)."""
 
 from backend.communities import CommunityKind
 from tests.support.service import Service

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import requests
 from sqlalchemy import select
 
 from backend import access_log
@@ -11,6 +12,8 @@ from backend.access import Acknowledgement, Opening, OpeningState
 from backend.access_log import AccessPayload, AccessRecord
 from backend.clock import utc_now
 from backend.communities import CommunityKind
+from backend.doors import Door
+from backend.errors import NotFoundError
 from backend.events import OpeningChanged
 from tests.support.service import Service
 
@@ -66,8 +69,6 @@ def test_a_door_that_is_not_on_the_way_home_is_refused_and_another_communitys_do
 
     mum = service.phone("mum")
     with service.db.reading() as session:
-        from backend.doors import Door
-
         other = next(
             door.id
             for door in session.scalars(select(Door).where(Door.community_id == service.community().community_id))
@@ -91,7 +92,9 @@ def test_refusals_in_a_call_name_their_rule(service: Service) -> None:
     assert mum.open(door, call_id=call_id).json()["reason"] == "call_over"
     assert station.relay == []
     assert {row.result for row in rows(service)} == {"refused"}
-    assert [row.call_id for row in rows(service)] == [call_id, call_id, None, call_id]
+    assert [row.call_id for row in rows(service)] == [call_id, call_id, None, None], (
+        "a call that is over has no part in it"
+    )
 
 
 def test_a_retried_tap_opens_once_and_gets_the_same_answer(service: Service) -> None:
@@ -111,8 +114,6 @@ def test_eight_equal_taps_at_once_send_one_command(service: Service) -> None:
     replies: list[tuple[int, dict]] = []
 
     def tap(headers: dict[str, str]) -> None:
-        import requests
-
         barrier.wait(10)
         reply = requests.post(
             f"{service.origin}/api/v1/doors/{door}/openings",
@@ -198,9 +199,7 @@ def test_a_silent_station_is_unanswered_and_its_late_word_corrects_record_and_ph
 
 
 @pytest.mark.parametrize("result", ["failed", "expired"])
-def test_a_station_that_could_not_open_is_believed(
-    start_service: Callable[..., Service], result: str
-) -> None:
+def test_a_station_that_could_not_open_is_believed(start_service: Callable[..., Service], result: str) -> None:
     service = start_service(open_wait_s=10)
     mum, station = service.phone("mum"), service.station()
     station.answer_opens = False
@@ -255,9 +254,11 @@ def test_settling_is_decided_once_however_many_do_it_at_once(service: Service) -
     assert len(rows(service)) == 3
 
 
-def test_settling_an_unknown_command_changes_nothing(service: Service) -> None:
+def test_settling_an_unknown_command_is_refused(service: Service) -> None:
     word = Acknowledgement(state=OpeningState.OPENED)
-    assert service.made.services.access.settle("0" * 32, word, now=utc_now()) is False
+    with pytest.raises(NotFoundError):
+        service.made.services.access.settle("0" * 32, word, now=utc_now())
+    assert rows(service) == []
 
 
 def test_after_a_restart_openings_under_way_are_unanswered_and_never_sent_again(service: Service) -> None:

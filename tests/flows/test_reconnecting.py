@@ -146,6 +146,22 @@ def test_a_talk_ends_when_its_phone_stays_away(start_service: Callable[..., Serv
     assert station.ended(call_id)["end_reason"] == "phone_lost"
 
 
+def test_a_phone_that_answers_with_its_page_still_away_has_the_grace_to_open_it(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(phone_grace_s=2)
+    service.phone("mum")
+    dad = service.phone("dad", connect=False)
+    station = service.station()
+    while not service.made.residents.gone(dad.device_id):
+        dad.get("/service")
+    call_id = station.press()["call"]["id"]
+    dad.answer(call_id)
+    service.made.tender.beat()
+    assert dad.get(f"/calls/{call_id}")["state"] == "answered"
+    assert station.ended(call_id)["end_reason"] == "phone_lost", "and no longer"
+
+
 def test_a_talk_outlives_a_short_absence_of_its_phone(start_service: Callable[..., Service]) -> None:
     service = start_service(phone_grace_s=600)
     mum = service.phone("mum")

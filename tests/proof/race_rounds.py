@@ -24,7 +24,7 @@ TOLD_WITHIN_S = 2.0
 
 def play(rounds: int, *, seed: int, folder: Path) -> dict[str, float | int | list[str]]:
     rng = random.Random(seed)
-    service = Service(folder / "service", SeededTemplate(folder))
+    service = Service(folder / "service", SeededTemplate(folder), phone_grace_s=100_000, access_token_s=100_000)
     household = service.community().family_household_id
     race = Race([(service.new_phone(household, f"p{n}", connect=n < 2), f"p{n}") for n in range(PHONES)])
     listeners = [racer.phone for racer in race.racers[:2]]

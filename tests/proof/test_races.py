@@ -1,4 +1,4 @@
-"""R1: in 10,000 races of two to eight phones with jitter and dropped acknowledgements there is always exactly one winner."""
+"""R1: one winner in each of 10,000 races of two to eight phones with jitter and dropped acknowledgements."""
 
 import json
 import os

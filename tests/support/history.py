@@ -1,9 +1,8 @@
 """Checks what phones saw of a call against the one-winner model: a register that the first answer fills, once.
 
-Each observation is an interval [began, ended] on one clock and what came back. The order of overlapping observations is
-free; what the model forbids is two winners, a loser told of somebody who did not win, an answer refused before anybody
-else's began, and an answer that wins after another was already acknowledged (Herlihy and Wing's linearizability, for this
-one register).
+Each observation is an interval [began, ended] on one clock and what came back. The order of overlapping observations
+is free (Herlihy and Wing's linearizability, for this one register); what the model forbids is two winners, none, a
+loser told of somebody who did not win, and a loser refused before the winner's own attempt had begun.
 """
 
 import threading

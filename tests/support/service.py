@@ -1,6 +1,5 @@
-"""A running service for tests: real server on a free port, real database in a fresh folder, three seeded communities."""
+"""A running service for tests: real server on a free port, real database in a fresh folder, seeded communities."""
 
-import re
 import re
 import shutil
 import threading
