@@ -55,7 +55,7 @@ types: .state/python-all .state/web-packages ## mypy --strict, vue-tsc, and whet
 	npm --prefix web run --silent check
 	npm --prefix web run --silent types:check
 
-unit:
+unit: .state/lighthouse
 	npm --prefix web run --silent test
 	.venv/bin/python -m pytest -p tests.no_skips tests --ignore=tests/proof --ignore=tests/benchmarks
 
@@ -90,6 +90,12 @@ web: .state/web-pages
 .state/web-packages: web/package.json web/package-lock.json $(wildcard web/.npmrc) $(if $(wildcard web/node_modules/.bin/vite),,remake-packages) | $(if $(wildcard .state/python-all),.state/python-all,$(if $(filter setup test proof bench build types unit,$(MAKECMDGOALS)),.state/python-all,.state/python-demo))
 	@echo "Installing the pages' packages"
 	@npm --prefix web ci --silent --no-audit --no-fund
+	@touch $@
+
+# Apart from the pages' packages, so that the demo does not wait for it.
+.state/lighthouse: tests/browser/lighthouse/package-lock.json $(if $(wildcard tests/browser/lighthouse/node_modules),,remake-packages) | .state/python-all
+	@echo "Installing Lighthouse"
+	@npm --prefix tests/browser/lighthouse ci --silent --no-audit --no-fund
 	@touch $@
 
 .state/web-pages: .state/web-packages $(WEB_SOURCES) $(if $(wildcard backend/static/app/assets),,remake-pages)

@@ -73,6 +73,11 @@ class Opening(Base):
 
 _openings = table_of(Opening)
 _BEGIN_OPENING = insert(_openings)
+_SETTLE = (
+    update(_openings)
+    .where(_openings.c.id == bindparam("of_command"), _openings.c.state.in_(bindparam("replaces", expanding=True)))
+    .values({name: bindparam(name) for name in ("state", "detail", "settled_at")})
+)
 _OPENING_OF_KEY = select(Opening).where(
     Opening.device_id == bindparam("device_id"), Opening.idempotency_key == bindparam("key")
 )
@@ -81,6 +86,10 @@ _OPENING_OF_ACCOUNT = (
     .join(doors.Door, doors.Door.id == Opening.door_id)
     .where(Opening.id == bindparam("opening_id"), Opening.account_id == bindparam("account_id"))
 )
+_DOOR = select(doors.Door).where(
+    doors.Door.id == bindparam("door_id"), doors.Door.community_id == bindparam("community_id")
+)
+_HOUSEHOLD = select(Household).where(Household.id == bindparam("household_id"))
 _DOOR_NAME = select(doors.Door.name).where(doors.Door.id == bindparam("door_id"))
 
 
@@ -215,9 +224,14 @@ class AccessDesk:
             late = opening.state != OpeningState.COMMANDED
             changed = rows_changed(
                 uow.session,
-                update(_openings)
-                .where(_openings.c.id == command_id, _openings.c.state.in_(replaces))
-                .values(state=acknowledgement.state, detail=acknowledgement.detail, settled_at=now),
+                _SETTLE,
+                {
+                    "of_command": command_id,
+                    "replaces": replaces,
+                    "state": acknowledgement.state,
+                    "detail": acknowledgement.detail,
+                    "settled_at": now,
+                },
             )
             if changed == 0:
                 return False
@@ -291,7 +305,9 @@ class AccessDesk:
             earlier = self._earlier(uow.session, caller, idempotency_key)
             if earlier is not None:
                 return earlier
-            door = uow.get(doors.Door, caller.community_id, door_id)
+            door = uow.session.scalar(_DOOR, {"door_id": door_id, "community_id": caller.community_id})
+            if door is None:
+                raise NotFoundError("there is no such door")
             decision, via = self._judge(uow.session, caller, door=door, call_id=call_id, now=now)
             mover = self.controller.station_for(uow.session, door.id)
             command = OpenCommand(
@@ -394,7 +410,7 @@ def _opening_of(command: OpenCommand, caller: Caller, via: Membership, idempoten
 def _way_to(session: Session, standing: list[Membership], door: doors.Door) -> Membership | None:
     """The membership whose home this door is on the way to."""
     for membership in standing:
-        household = session.get_one(Household, membership.household_id)
+        household = session.scalars(_HOUSEHOLD, {"household_id": membership.household_id}).one()
         if doors.leads_to(door, household):
             return membership
     return None

@@ -209,6 +209,7 @@ def _add_routes(app: APIFlask, services: Services) -> None:
     problems.init_problems(app)
     openapi.init_openapi(app)
     app.before_request(access_control.refuse_foreign_origins)
+    app.before_request(access_control.refuse_unreadable_bodies)
     for module in (
         sign_in,
         me,

@@ -20,7 +20,7 @@ class Settings:
     """How this service runs. Times ending in `_s` are seconds."""
 
     data: Path
-    secret: str
+    secret: str = field(repr=False)
     database_url: str
     host: str = "127.0.0.1"
     port: int = 8080
@@ -36,7 +36,7 @@ class Settings:
     access_token_s: int = 600
     stun_urls: tuple[str, ...] = ()
     turn_urls: tuple[str, ...] = ()
-    turn_secret: str = ""
+    turn_secret: str = field(default="", repr=False)
     turn_lifetime_s: int = 3600
     sms_webhook_url: str = ""
     sms_webhook_secret: str = field(default="", repr=False)

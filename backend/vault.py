@@ -7,7 +7,7 @@ re-sign the log.
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
@@ -28,7 +28,7 @@ class SealBrokenError(Exception):
 class Vault:
     """The holder of the service's secret (at least 32 characters)."""
 
-    secret: str
+    secret: str = field(repr=False)
 
     def key(self, purpose: str) -> bytes:
         """32 bytes for one purpose; different purposes give unrelated keys (HKDF-SHA256, RFC 5869)."""

@@ -17,6 +17,15 @@ _device, _resident, _moves = table_of(Device), table_of(Resident), table_of(Stat
 _other = _moves.alias()
 _now = bindparam("now", type_=UtcDateTime())
 
+STATION_PRESSED = select(
+    _station.c.id,
+    _station.c.community_id,
+    _station.c.kind,
+    _station.c.building_id,
+    _station.c.unit_id,
+    _station.c.ring_s,
+).where(_station.c.id == bindparam("station_id"), _station.c.community_id == bindparam("community_id"))
+
 CALLS_OF_STATION = select(_call.c.id, _call.c.request_id, _call.c.state, _call.c.household_id).where(
     _call.c.station_id == bindparam("station_id"),
     or_(_call.c.request_id == bindparam("request_id"), _call.c.state.in_(ACTIVE)),

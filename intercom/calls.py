@@ -31,7 +31,7 @@ from intercom import call_statements
 from intercom.call_records import Call, CallLeg, CallView, call_by_id, legs_of, view_of
 from intercom.call_state import ACTIVE, Act, CallState, EndReason, LegState, reason_of, sources_of
 from intercom.station_protocol import StationKind
-from intercom.stations import Station, household_dialled
+from intercom.stations import household_dialled
 
 _calls = table_of(Call)
 
@@ -81,7 +81,11 @@ class CallDesk:
         self, uow: UnitOfWork, station_id: str, *, community_id: str, dial: str, request_id: str, now: datetime
     ) -> CallView:
         session = uow.session
-        station = uow.get(Station, community_id, station_id)
+        station: Any = session.execute(
+            call_statements.STATION_PRESSED, {"station_id": station_id, "community_id": community_id}
+        ).one_or_none()
+        if station is None:
+            raise NotFoundError("there is no such station")
         running = None
         for found in session.execute(
             call_statements.CALLS_OF_STATION, {"station_id": station.id, "request_id": request_id}
@@ -89,17 +93,17 @@ class CallDesk:
             if found.request_id == request_id:
                 return self._fresh(session, found.id)
             running = found
-        household = household_dialled(session, station, dial)
+        household_id = household_dialled(session, station, dial)
         if running is not None:
-            if running.state == CallState.RINGING and running.household_id == household.id:
+            if running.state == CallState.RINGING and running.household_id == household_id:
                 return self._fresh(session, running.id)
             raise StationBusyError("this station is in a call; hang up first")
         call = Call(
             id=new_id(),
             community_id=community_id,
             station_id=station.id,
-            household_id=household.id,
-            tenancy_id=current_tenancy_id(session, household.id, now=now),
+            household_id=household_id,
+            tenancy_id=current_tenancy_id(session, household_id, now=now),
             request_id=request_id,
             dial=dial,
             state=CallState.RINGING,
@@ -107,7 +111,7 @@ class CallDesk:
             placed_at=now,
             expires_at=now + timedelta(seconds=station.ring_s),
         )
-        busy = session.execute(call_statements.CALL_OF_HOUSEHOLD, {"household_id": household.id}).first() is not None
+        busy = session.execute(call_statements.CALL_OF_HOUSEHOLD, {"household_id": household_id}).first() is not None
         if busy:
             _end_unplaced(call, EndReason.HOUSEHOLD_BUSY, now)
         devices = session.execute(call_statements.PHONES_TO_RING, {"tenancy_id": call.tenancy_id, "now": now}).all()

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -243,8 +244,23 @@ def pair(uow: UnitOfWork, vault: Vault, *, code: str, public_key: str, software:
     return station
 
 
-def household_dialled(session: Session, station: Station, dial: str) -> Household:
-    """The household a visitor means at this station.
+class Pressed(Protocol):
+    """What a press needs to know of its station."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def community_id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def building_id(self) -> str | None: ...
+    @property
+    def unit_id(self) -> str | None: ...
+
+
+def household_dialled(session: Session, station: Pressed, dial: str) -> str:
+    """The household a visitor means at this station; its identifier.
 
     At a unit: a room number. At a gate: building-unit-room, or building-room where there are no units.
 
@@ -254,35 +270,35 @@ def household_dialled(session: Session, station: Station, dial: str) -> Househol
     unknown = RoomUnknownError("there is no such room here")
     if not valid_dial(dial):
         raise unknown
-    household = (
+    household_id = (
         _of_unit(session, station, dial) if station.kind == StationKind.UNIT else _of_gate(session, station, dial)
     )
-    if household is None:
+    if household_id is None:
         raise unknown
-    return household
+    return household_id
 
 
-_HOME_OF_PLACE = select(Household).where(
+_HOME_OF_PLACE = select(Household.id).where(
     Household.community_id == bindparam("community_id"),
     Household.place_id == bindparam("place_id"),
     Household.room == bindparam("room"),
 )
 
 
-def _of_unit(session: Session, station: Station, dial: str) -> Household | None:
+def _of_unit(session: Session, station: Pressed, dial: str) -> str | None:
     if not _ROOM_DIAL.fullmatch(dial):
         return None
     place_id = station.unit_id or station.building_id
     return session.scalar(_HOME_OF_PLACE, {"community_id": station.community_id, "place_id": place_id, "room": dial})
 
 
-def _of_gate(session: Session, station: Station, dial: str) -> Household | None:
+def _of_gate(session: Session, station: Pressed, dial: str) -> str | None:
     parts = _GATE_DIAL.fullmatch(dial)
     if parts is None:
         return None
     building_number, unit_number, room = parts.groups()
     query = (
-        select(Household)
+        select(Household.id)
         .join(Building, Building.id == Household.building_id)
         .join(StationBuilding, StationBuilding.building_id == Building.id)
         .where(

@@ -6,11 +6,13 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from flask import Response, g, jsonify, make_response, request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from backend.accounts import Role
 from backend.clock import utc_now
 from backend.errors import (
     DevicePendingError,
+    MalformedError,
     NotFoundError,
     OriginRefusedError,
     SignInRequiredError,
@@ -89,6 +91,23 @@ def refuse_foreign_origins() -> None:
     origin = request.headers.get("Origin")
     if origin and request.method not in {"GET", "HEAD", "OPTIONS"} and not services().settings.origin_allowed(origin):
         raise OriginRefusedError("pages of this origin may not talk to this service")
+
+
+def refuse_unreadable_bodies() -> None:
+    """Before every request to the API: its body is one JSON object, or there is none.
+
+    What cannot be read is never taken for a request that says nothing.
+    """
+    if request.method in {"GET", "HEAD", "OPTIONS"} or not request.path.startswith("/api/") or not request.get_data():
+        return
+    if not request.is_json:
+        raise UnsupportedMediaType("the API speaks JSON: Content-Type application/json")
+    try:
+        body = request.get_json()
+    except RecursionError as error:
+        raise MalformedError("the body is nested too deeply") from error
+    if not isinstance(body, dict):
+        raise ValidationFailedError("the body is one JSON object", errors=[{"field": "", "message": "not an object"}])
 
 
 def client_address() -> str:

@@ -1,6 +1,6 @@
 """The shapes that people's pages send and receive; docs/openapi.json is made from them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -14,6 +14,15 @@ def _known_zone(name: str) -> str:
         raise ValueError("not the name of a time zone, such as Asia/Shanghai")
     return name
 
+
+def _in_reach(moment: datetime) -> datetime:
+    if not 2000 <= moment.year <= 2200:
+        raise ValueError("not a time in reach")
+    return moment.astimezone(UTC)
+
+
+When = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+"""A time that is sent: with its zone, and near enough that no arithmetic on it overflows."""
 
 Moment = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 """A time, written as ISO 8601 UTC with milliseconds."""
@@ -170,7 +179,7 @@ class DevicesOut(Out):
 class InvitationIn(In):
     household_id: Id
     relation: Literal["family", "tenant"]
-    ends_at: AwareDatetime | None = None
+    ends_at: When | None = None
 
 
 class InvitationOut(Out):
@@ -195,7 +204,7 @@ class InvitationsOut(Out):
 
 class LeaseIn(In):
     household_id: Id
-    ends_at: AwareDatetime
+    ends_at: When
 
 
 class LeaseOut(Out):

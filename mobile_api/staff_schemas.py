@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from mobile_api.schemas import Id, In, InvitationOut, Moment, Name, Number, Out, Phone
+from mobile_api.schemas import Id, In, InvitationOut, Moment, Name, Number, Out, Phone, When
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -89,7 +89,7 @@ class ResidentIn(In):
     name: Name
     phone: Phone | None = None
     relation: Literal["owner", "family", "tenant"]
-    ends_at: AwareDatetime | None = None
+    ends_at: When | None = None
 
 
 class ResidentOut(Out):

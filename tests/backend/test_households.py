@@ -31,7 +31,8 @@ from backend.ids import new_id
 from backend.vault import Vault
 from tests.support.service import SECRET, SeededTemplate
 
-NOW = utc_now()
+NOW = utc_now() + timedelta(hours=1)
+"""Later than the seed."""
 DAY = timedelta(days=1)
 VAULT = Vault(SECRET)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import CheckConstraint, create_engine, inspect, text
 
 import backend.app  # noqa: F401  # every table of the service is known once its composition root is
 from backend.db import Base
@@ -32,7 +32,7 @@ def test_every_check_and_every_composite_reference_of_the_models_is_in_the_schem
     for table in Base.metadata.sorted_tables:
         wanted = {tuple(key.column_keys) for key in table.foreign_key_constraints}
         assert {tuple(key["constrained_columns"]) for key in there.get_foreign_keys(table.name)} == wanted, table.name
-        checks = {c.name for c in table.constraints if c.__visit_name__ == "check_constraint"}
+        checks = {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
         assert {c["name"] for c in there.get_check_constraints(table.name)} == checks, table.name
 
 

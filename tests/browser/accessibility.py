@@ -20,12 +20,16 @@ RUN = """async () => {
   const { violations } = await axe.run(document, { iframes: false, resultTypes: ["violations"] })
   return violations
     .filter((one) => one.impact === "serious" || one.impact === "critical")
-    .map((one) => ({ rule: one.id, where: one.nodes.map((node) => `${node.html.slice(0, 160)} | ${node.failureSummary}`) }))
+    .map(({ id, nodes }) => ({
+      rule: id,
+      where: nodes.map(({ html, failureSummary }) => `${html.slice(0, 160)} | ${failureSummary}`),
+    }))
 }"""
 SIDEWAYS = """() => {
   const root = document.scrollingElement
   if (root.scrollWidth <= root.clientWidth) return null
-  const wide = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > root.clientWidth + 1)
+  const sticksOut = (one) => one.getBoundingClientRect().right > root.clientWidth + 1
+  const wide = [...document.querySelectorAll("body *")].filter(sticksOut)
   return `${root.scrollWidth} px wide: ${wide.slice(0, 3).map((one) => one.outerHTML.slice(0, 120)).join(" | ")}`
 }"""
 

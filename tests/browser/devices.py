@@ -1,4 +1,4 @@
-"""Phones, kiosks and desks as people hold them: each a browser context of its own, worked by what stands on its buttons."""
+"""Phones, kiosks and desks as people hold them: each a browser context, worked by what stands on its buttons."""
 
 import json
 import os
@@ -195,7 +195,8 @@ class Phone(Device):
         self.video.evaluate(
             """(video) => new Promise((done) => {
                  let seen = 0
-                 const next = () => (++seen >= 3 && video.videoWidth > 0 ? done() : video.requestVideoFrameCallback(next))
+                 const enough = () => ++seen >= 3 && video.videoWidth > 0
+                 const next = () => (enough() ? done() : video.requestVideoFrameCallback(next))
                  video.requestVideoFrameCallback(next)
                })"""
         )

@@ -49,7 +49,18 @@ class Station:
         self.log = folder.with_suffix(".log")
 
     def pair(self, origin: str, code: str) -> None:
-        command = [sys.executable, "-c", STATION, "pair", "--server", origin, "--code", code, "--state", str(self.folder)]
+        command = [
+            sys.executable,
+            "-c",
+            STATION,
+            "pair",
+            "--server",
+            origin,
+            "--code",
+            code,
+            "--state",
+            str(self.folder),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -67,12 +78,12 @@ class Station:
 
     def ask(self, path: str, body: Any = None) -> Any:
         url, token = StateFolder(self.folder).load_control()
-        request = urllib.request.Request(  # noqa: S310 - our own agent, at a loopback address
+        request = urllib.request.Request(
             url + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as reply:
             return json.loads(reply.read())
 
     def connected(self) -> None:
@@ -93,7 +104,8 @@ def coturn(folder: Path, *, secret: str) -> Iterator[int]:
     port, log = free_port(), folder / "turnserver.log"
     options = [
         "-n", "--listening-ip=127.0.0.1", f"--listening-port={port}", "--relay-ip=127.0.0.1", "--allow-loopback-peers",
-        "--use-auth-secret", f"--static-auth-secret={secret}", f"--realm={TURN_REALM}", "--no-cli", "--no-tls", "--no-dtls",
+        "--use-auth-secret", f"--static-auth-secret={secret}", f"--realm={TURN_REALM}",
+        "--no-cli", "--no-tls", "--no-dtls",
         "--no-rfc5780", "--log-file=stdout", "--simple-log", "--verbose", f"--pidfile={folder / 'pid'}",
         f"--userdb={folder / 'users'}", "--min-port=49160", "--max-port=49460",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The same story with the station software at the door: its frames carry this call's timecode, its relay pulses once."""
+"""The story with the station software at the door: its frames carry this call's timecode, its relay pulses once."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

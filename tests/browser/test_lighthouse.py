@@ -1,7 +1,7 @@
 """Lighthouse, as a phone, on the resident page: what does not depend on how busy the machine is must be there.
 
-The performance score is a measurement and is printed; `LIGHTHOUSE_PERFORMANCE=95` makes it a requirement, as `make proof`
-does on a machine that is otherwise quiet.
+The performance score is a measurement and is printed; with LIGHTHOUSE_PERFORMANCE=95 the median of three must reach it,
+on a machine that is otherwise quiet.
 """
 
 import json

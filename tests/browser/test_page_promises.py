@@ -66,7 +66,9 @@ def test_the_app_can_be_installed(devices: Devices, service: Service) -> None:
         assert reply.status_code == 200
         assert reply.headers["Content-Type"].startswith("image/")
     errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
-    assert [one["errorId"] for one in errors] == ["in-incognito"], "a test's context is the only thing that is in the way"
+    assert [one["errorId"] for one in errors] == ["in-incognito"], (
+        "a test's context is the only thing that is in the way"
+    )
 
 
 @contextmanager

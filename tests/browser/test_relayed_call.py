@@ -1,4 +1,4 @@
-"""Calls between networks: a real coturn in the middle, relay candidates alone on both sides, and refused old credentials."""
+"""Calls between networks: a real coturn in the middle, relay candidates alone on both sides, old credentials refused."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,9 +27,7 @@ class Relayed:
 @pytest.fixture
 def relayed(start_service: Callable[..., Service], tmp_path: Path) -> Iterator[Relayed]:
     with coturn(tmp_path / "turn", secret=TURN_SECRET) as port:
-        yield Relayed(
-            start_service(turn_urls=(f"turn:127.0.0.1:{port}?transport=udp",), turn_secret=TURN_SECRET), port
-        )
+        yield Relayed(start_service(turn_urls=(f"turn:127.0.0.1:{port}?transport=udp",), turn_secret=TURN_SECRET), port)
 
 
 def relay_phone(devices: Devices, service: Service, persona: str = "mum") -> Phone:
@@ -60,9 +58,7 @@ def test_kiosk_and_phone_talk_through_the_relay_alone(devices: Devices, relayed:
     mum.is_quiet()
 
 
-def test_the_agent_and_a_phone_talk_through_the_relay_alone(
-    devices: Devices, relayed: Relayed, tmp_path: Path
-) -> None:
+def test_the_agent_and_a_phone_talk_through_the_relay_alone(devices: Devices, relayed: Relayed, tmp_path: Path) -> None:
     service = relayed.service
     mum = relay_phone(devices, service)
     station = Station(tmp_path / "station")

@@ -47,7 +47,9 @@ def test_a_phone_number_and_its_code_wait_until_the_family_approves(
 
     dad.agree()  # by itself, without a touch on dad's phone
     dad.heading(re.compile("爸爸"))
-    expect(dad.page.get_by_role("listitem").filter(has_text="3栋2单元门口").get_by_role("button", name="开门")).to_be_enabled()
+    expect(
+        dad.page.get_by_role("listitem").filter(has_text="3栋2单元门口").get_by_role("button", name="开门")
+    ).to_be_enabled()
 
 
 def test_an_unknown_number_hears_the_same_answer(devices: Devices, service: Service) -> None:
@@ -64,7 +66,9 @@ def test_a_removed_device_is_signed_out_and_a_used_invitation_brings_nobody_in(
     devices: Devices, phone_of: Callable[..., Phone], service: Service
 ) -> None:
     code = service.invitation("mum")
-    old = devices.phone(service.origin, user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) Safari/605").join(code, "妈妈")
+    old = devices.phone(service.origin, user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) Safari/605").join(
+        code, "妈妈"
+    )
     mum = phone_of("mum", new_here=False)
     mum.go("我的")
     mum.page.get_by_role("link", name="登录的设备").click()

@@ -115,9 +115,7 @@ def test_a_decline_is_personal_and_an_unanswered_visit_stays_with_its_picture(
     expect(visit).to_be_visible()
     picture = visit.get_by_role("img", name="访客按呼叫时的画面")
     expect(picture).to_be_visible()
-    dad.eventually(
-        lambda: picture.evaluate("(img) => img.complete && img.naturalWidth"), "the visitor's picture"
-    )
+    dad.eventually(lambda: picture.evaluate("(img) => img.complete && img.naturalWidth"), "the visitor's picture")
     dad.shot("phone-missed")
     visit.click()
     dad.heading("来访详情")

@@ -103,13 +103,15 @@ def on_the_line(phone: Page | Frame, *, words: str) -> None:
     expect(phone.get_by_text(words)).to_be_attached(timeout=PATIENCE_MS)
 
 
+def _frame(page: Page, name: str) -> Frame:
+    found = page.locator(f"iframe[name='gh-demo-{name}']").element_handle().content_frame()
+    assert found is not None
+    return found
+
+
 def take_demo(browser: Browser, origin: str) -> None:
     page = open_page(browser, f"{origin}/demo", (1280, 856))
-    page.locator("iframe").nth(2).wait_for()
-    station, mum, son = (page.frame(name=f"gh-demo-{name}") for name in ("station", "mum", "son"))
-    assert station is not None
-    assert mum is not None
-    assert son is not None
+    station, mum, son = (_frame(page, name) for name in ("station", "mum", "son"))
     on_the_line(mum, words="已连接，可以接听来访")
     on_the_line(son, words="Connected")
     dial(station)
@@ -154,8 +156,8 @@ def take_set_up(browser: Browser, origin: str) -> None:
     desk.get_by_label("手机号", exact=True).fill(DEMO_ADMINISTRATOR_PHONE)
     desk.get_by_label("密码", exact=True).fill(DEMO_ADMINISTRATOR_PASSWORD)
     desk.keyboard.press("Enter")
-    desk.get_by_role("navigation").first.wait_for()
-    desk.wait_for_load_state("networkidle")
+    expect(desk.get_by_text("未配对")).to_have_count(4, timeout=PATIENCE_MS)
+    expect(desk.get_by_text("在线", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     keep(desk, "setup")
     desk.context.close()
 

@@ -9,8 +9,8 @@ from intercom.agent.cli import parser as station_parser
 from tests.docs.reading import FOLDERS, PACKAGES, ROOT, Page, page, pages, resolve, tree
 
 EVERY_PAGE = pytest.mark.parametrize("each", pages(), ids=lambda each: each.name)
-LATER = {"docs/benchmarks.md", "docs/proofs.md"}
-"""Written by `make bench` and `make proof`."""
+LATER = {"docs/proofs.md"}
+"""Written after `make proof FULL=1`."""
 
 
 @EVERY_PAGE

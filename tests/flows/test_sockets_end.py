@@ -1,7 +1,6 @@
 """A page that closes gives the server's thread and connection back at once."""
 
 import socket
-import threading
 
 import websocket
 
@@ -19,18 +18,3 @@ def test_a_websocket_that_says_goodbye_is_closed_by_the_server(service: Service)
     while page.sock.recv(4096):
         pass
     page.shutdown()
-
-
-def test_threads_of_pages_that_left_do_not_pile_up(service: Service) -> None:
-    mum = service.phone("mum", connect=False)
-    mum.connect().leave()
-    before = threading.active_count()
-    for _ in range(15):
-        mum.inbox.clear()
-        mum.connect().leave()
-    finished = threading.Event()
-    for _ in range(200):
-        if threading.active_count() <= before + 3:
-            break
-        finished.wait(0.01)
-    assert threading.active_count() <= before + 3

@@ -5,8 +5,8 @@ The object in a path or a body is the home's of the person it is about:
 - `resident` is of that home; `neighbour` of another building of the same community; `foreigner` of another community;
 - `past_tenant` asks for what belonged to the home while the lease ran; `landlord` for what belongs to the tenant;
 - `pending` is a device of the home that nobody approved yet; `admin` is of this community, `admin_2` of another;
-- `station` and `station_2` are door stations of this community, the first at the home's entrance. Over HTTP they show a token
-  they signed with their own key.
+- `station` and `station_2` are door stations of this community, the first at the home's entrance. Over HTTP they show a
+  token they signed with their own key.
 
 What a caller may not see is 404. A line is one route (a word after the path names a variant) or one socket event.
 """

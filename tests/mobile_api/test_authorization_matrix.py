@@ -1,4 +1,4 @@
-"""Every route and every socket event, asked by every role: the answer is what tests/mobile_api/matrix.py says by hand."""
+"""Every route and every socket event, asked by every role: the answer is what matrix.py says by hand."""
 
 import re
 import secrets
@@ -30,7 +30,7 @@ SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, seeded_template: SeededTemplate) -> Iterator[World]:
-    # Nobody is missed for being silent: the questions are asked one after another, by phones and stations that are away.
+    # Nobody is missed for being silent: most phones and stations are away while others are asked.
     service = Service(tmp_path_factory.mktemp("matrix"), seeded_template, heartbeat_s=3600, phone_grace_s=3600)
     made = World(service)
     made.sign_everybody_in()
@@ -105,7 +105,7 @@ def open_from_call(world: World, role: str) -> Ask:
 
 
 def an_asset(world: World, role: str) -> Ask:
-    return Ask(f"/assets/{sorted(path.name for path in (FOLDER / 'assets').iterdir())[0]}")
+    return Ask(f"/assets/{min(path.name for path in (FOLDER / 'assets').iterdir())}")
 
 
 def forged_link(world: World, role: str) -> Ask:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, the same in docs/ as from the service, with problem documents as its errors."""
+"""The OpenAPI document: valid, complete, the same in docs/ as from the service, with problems as its errors."""
 
 import json
 from collections.abc import Iterator

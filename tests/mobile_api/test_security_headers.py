@@ -66,7 +66,9 @@ def test_only_the_kiosk_may_talk_to_the_relay_of_an_agent(start_service: Callabl
     service = start_service()
     desk = service.administrator()
     station_id = service.community().unit_station_id
-    changed = desk.call("PATCH", f"/staff/stations/{station_id}", {"relay": "agent", "relay_url": "http://10.0.0.9:8091"})
+    changed = desk.call(
+        "PATCH", f"/staff/stations/{station_id}", {"relay": "agent", "relay_url": "http://10.0.0.9:8091"}
+    )
     assert changed.status_code == 200, changed.text
     kiosk = policy(requests.get(f"{service.origin}/station", timeout=10))
     assert kiosk["connect-src"] == ["'self'", "http://10.0.0.9:8091"]

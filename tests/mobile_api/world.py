@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from backend.access import Opening, OpeningState
-from backend.accounts import Role, create_account
+from backend.accounts import Account, Role, create_account
 from backend.clock import utc_now
 from backend.communities import Building, CommunityKind, Household
 from backend.doors import DoorKind, add_door
 from backend.households import Relation, Resident, Tenancy, add_resident, end_lease, own_tenancy, start_lease
-from backend.identity import devices, invitations
-from backend.identity.proofs import DeviceKey
+from backend.identity import devices, invitations, sessions
+from backend.identity.proofs import DeviceKey, thumbprint_of
 from backend.ids import new_digits, new_id
 from intercom.call_records import Call, CallLeg
 from intercom.call_state import Act, CallState, LegState
@@ -238,15 +238,19 @@ class World:
         )
         assert phone.session["device"]["state"] == "pending"
 
-    def _come_in_by_account(self, phone: Phone, account_id: str) -> None:
-        from backend.accounts import Account
-        from backend.identity import sessions
+    def come_back(self, role: str) -> None:
+        """The role's phone, signed out, signs in again."""
+        phone = self.caller(role)
+        with self.db.reading() as session:
+            account_id = session.get_one(devices.Device, phone.device_id).account_id
+        self._come_in_by_account(phone, account_id, approved=role != "pending")
 
+    def _come_in_by_account(self, phone: Phone, account_id: str, *, approved: bool = True) -> None:
         now = utc_now()
-        key = DeviceKey(jwk=phone.jwk, thumbprint=thumbprint(phone))
+        key = DeviceKey(jwk=phone.jwk, thumbprint=thumbprint_of(phone.jwk))
         with self.db.unit_of_work() as uow:
             account = uow.session.get_one(Account, account_id)
-            device = devices.enrol(uow, account=account, key=key, name="again", approved=True, now=now)
+            device = devices.enrol(uow, account=account, key=key, name="again", approved=approved, now=now)
             session = sessions.begin(uow, self.vault, account=account, device=device, now=now)
         phone.token = self.service.made.services.tokens.issue(
             account=account, device=device, session_id=session.session_id, now=now
@@ -258,8 +262,6 @@ class World:
 
     def device(self, account_id: str, *, approved: bool) -> str:
         """A device of this account."""
-        from backend.accounts import Account
-
         with self.db.unit_of_work() as uow:
             key = DeviceKey(jwk={"kty": "EC"}, thumbprint=secrets.token_urlsafe(32)[:43])
             account = uow.session.get_one(Account, account_id)
@@ -439,12 +441,6 @@ class World:
                 select(devices.Device.id).where(devices.Device.account_id.in_([home.housemate_id, home.member_id]))
             )
             return [*calls, *openings, *found]
-
-
-def thumbprint(phone: Phone) -> str:
-    from backend.identity.proofs import thumbprint_of
-
-    return thumbprint_of(phone.jwk)
 
 
 def token_of_a_station(station: TestStation) -> str:

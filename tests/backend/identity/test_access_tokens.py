@@ -47,9 +47,7 @@ def with_public_key_as_secret(house: Service, mum: Phone) -> str:
 
 
 def signed_by(key: Any, algorithm: str) -> Callable[[Service, Phone], str]:
-    return lambda house, mum: jwt.encode(
-        decoded(mum.token or ""), key, algorithm=algorithm, headers={"typ": "at+jwt"}
-    )
+    return lambda house, mum: jwt.encode(decoded(mum.token or ""), key, algorithm=algorithm, headers={"typ": "at+jwt"})
 
 
 def cut(token: str, **claims: Any) -> str:
@@ -127,9 +125,7 @@ def test_a_token_that_is_over_says_so_and_one_at_its_end_still_works(house: Serv
         device = session.get_one(Device, claims["did"])
     assert tokens.lifetime_s == 600
     for age, expected in ((601, "token-expired"), (660, "token-expired"), (590, None)):
-        token = tokens.issue(
-            account=account, device=device, session_id=claims["sid"], now=now - timedelta(seconds=age)
-        )
+        token = tokens.issue(account=account, device=device, session_id=claims["sid"], now=now - timedelta(seconds=age))
         reply = ask(mum, token)
         assert (slug(reply) if expected else reply.status_code) == (expected or 200), age
 

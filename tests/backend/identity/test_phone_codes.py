@@ -1,4 +1,4 @@
-"""Sign-in by a code to the phone: the same answer to everybody, five tries, one use - and the device waits for approval."""
+"""Sign-in by a code to the phone: the same answer to everybody, five tries, one use - and the device waits."""
 
 from datetime import timedelta
 

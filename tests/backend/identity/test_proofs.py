@@ -1,4 +1,4 @@
-"""DPoP proofs (RFC 9449): every way a proof can be wrong is refused, over HTTP and on the socket, and says which kind it is."""
+"""DPoP proofs (RFC 9449): every way a proof can be wrong is refused, and the refusal says of which kind it is."""
 
 import base64
 import hashlib

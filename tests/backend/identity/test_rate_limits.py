@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from intercom.station_hello import sign_pairing
 from tests.backend.identity.ways_in import MUM, ask_code, enter_code, join, other, slug
 from tests.conftest import SeededTemplate
 from tests.support.phones import Phone
@@ -47,7 +49,7 @@ def test_one_address_asks_for_ten_codes_an_hour(limited: Service) -> None:
 
 
 def test_wrong_phone_codes_are_limited_and_the_code_in_hand_is_not_lost(limited: Service) -> None:
-    request_id, code = ask_code(limited)
+    _, code = ask_code(limited)
     guess = tries_until_refused(lambda: enter_code(Phone(limited.origin), "f" * 32, other(code)), most=40)
     assert guess == 20
     assert limited.phone("dad", connect=False).get("/me"), "another way in is not shut by it"
@@ -77,10 +79,6 @@ def test_wrong_passwords_are_limited(limited: Service) -> None:
 
 
 def test_wrong_pairing_codes_are_limited(limited: Service) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from intercom.station_hello import sign_pairing
-
     wish = sign_pairing(Ed25519PrivateKey.generate(), "00000000", software="x 1").to_wire()
     url = f"{limited.origin}/api/v1/stations/pair"
     assert tries_until_refused(lambda: requests.post(url, json=wish, timeout=10), most=40) == 20

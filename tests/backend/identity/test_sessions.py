@@ -1,4 +1,4 @@
-"""Sessions: refresh tokens rotate, an old one that comes back ends the family, a lost response may be asked for again."""
+"""Sessions: refresh tokens rotate, an old one ends the family, a lost response may be asked for again."""
 
 from datetime import timedelta
 

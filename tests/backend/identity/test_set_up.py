@@ -8,6 +8,7 @@ import pytest
 from tests.backend.identity.ways_in import at_once, other, slug
 from tests.support.phones import Phone
 from tests.support.service import Service
+from tests.support.stations import TestStation
 
 
 @pytest.fixture
@@ -77,8 +78,6 @@ def test_a_refused_set_up_makes_nothing_and_the_corrected_one_works(empty: Servi
 
 def test_the_whole_way_from_nothing_to_an_opened_door(empty: Service) -> None:
     """Administrator, building, unit, home, door, station, resident: then a press rings that resident's phone."""
-    from tests.support.stations import TestStation
-
     desk = Phone(empty.origin, "desk")
     desk.accept(desk.call("POST", "/setup", wish(empty.made.services.set_up.code)))
 
