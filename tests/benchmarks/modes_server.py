@@ -1,4 +1,3 @@
-# ruff: noqa: PLC0415 - each mode has its own packages, and gevent patches before anything else is imported
 """A bare Socket.IO server in one of the modes that async_modes.py compares: modes_server.py MODE PORT ROOT.
 
 Runs in an environment that has only the packages named there; `threading-direct` takes the service's own transport from

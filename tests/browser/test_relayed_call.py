@@ -1,4 +1,4 @@
-"""Calls between networks: a real coturn in the middle, relay candidates alone on both sides, old credentials refused."""
+"""Calls between networks: a real coturn in the middle, only relay candidates on both sides, old credentials refused."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -50,8 +50,9 @@ class Story:
             return f"<{member}>"
         if TIME.fullmatch(text):
             return "<time>"
-        named = ID.sub(lambda match: self._name_of(match.group()), text)
-        named = re.sub(r"(expires=|signature=|#/join/)[0-9a-f]+", r"\1<…>", named)
+        # Signatures and codes first: some look like identifiers.
+        stable = re.sub(r"(expires=|signature=|#/join/)[0-9a-f]+", r"\1<…>", text)
+        named = ID.sub(lambda match: self._name_of(match.group()), stable)
         return re.sub(r"http://127\.0\.0\.1:\d+", "<origin>", named)
 
     def _name_of(self, identifier: str) -> str:
