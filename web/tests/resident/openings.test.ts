@@ -13,6 +13,7 @@ vi.mock('../../src/shared/api', async () => ({
     return (answers.shift() ?? (() => Promise.reject(new UnreachableError())))()
   },
 }))
+const { lang } = await import('../../src/shared/i18n')
 const { correctOpening, doorView, doorViewInCall, openDoor } = await import('../../src/resident/openings')
 
 let door = 0
@@ -23,6 +24,7 @@ const opening = (state: OpeningState, change: Partial<Opening> = {}): Opening =>
 const answersWith = (one: Opening) => answers.push(() => Promise.resolve(one))
 
 beforeEach(() => {
+  lang.value = 'zh'
   vi.useFakeTimers()
   door += 1
   wishes.length = answers.length = 0
