@@ -9,8 +9,6 @@ from intercom.agent.cli import parser as station_parser
 from tests.docs.reading import FOLDERS, PACKAGES, ROOT, Page, page, pages, resolve, tree
 
 EVERY_PAGE = pytest.mark.parametrize("each", pages(), ids=lambda each: each.name)
-LATER = {"docs/proofs.md"}
-"""Written after `make proof FULL=1`."""
 
 
 @EVERY_PAGE
@@ -27,7 +25,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(each: Page) -> None:
 def test_every_named_file_exists(each: Page) -> None:
     known = set(tree())
     for span in each.spans:
-        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./\-]*", span) is None or span in LATER:
+        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./\-]*", span) is None:
             continue
         name = span.rstrip("/")
         is_folder = any(file.startswith(f"{name}/") for file in known)
@@ -104,5 +102,5 @@ def test_every_page_is_reached_from_the_index() -> None:
         reached.add(path)
         links = (link.partition("#")[0] for link in Page(path=path).links)
         waiting += [(path.parent / link).resolve() for link in links if link]
-    lost = {p.name for p in pages() if p.name.startswith("docs/") and p.path not in reached and p.name not in LATER}
+    lost = {p.name for p in pages() if p.name.startswith("docs/") and p.path not in reached}
     assert not lost, f"no link leads to {sorted(lost)}"
