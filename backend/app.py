@@ -72,7 +72,7 @@ class Gatehouse:
 
 
 class RequestHandler(WSGIRequestHandler):
-    """HTTP/1.1 with kept connections and without Nagle: two quick messages to one phone must not wait 40 ms."""
+    """HTTP/1.1 without Nagle: two quick messages to one phone must not wait 40 ms. Werkzeug closes after each reply."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
